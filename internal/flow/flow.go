@@ -66,16 +66,21 @@ const (
 // Has reports whether any bit of f is set.
 func (s Flags) Has(f Flags) bool { return s&f != 0 }
 
-// Cut says why a segment's Data is shorter than its Len.
-type Cut uint8
+// Gap says why bytes are not there.
+type Gap uint8
 
 const (
-	// Skipped: the capture saw the bytes and left them out on purpose
-	// (copy budget); nothing was lost.
-	Skipped Cut = iota
-	// Truncated: the bytes were on the wire, but the file kept only a prefix
-	// of the packet (snap length).
+	// Skipped: the capture saw the bytes and left them out on purpose (copy
+	// budget); nothing was lost. They count as bytes of the message they fall
+	// in, and do not make it incomplete as long as its framing is known.
+	Skipped Gap = iota
+	// Truncated: the bytes were on the wire, but a file kept only a prefix of
+	// the packet (snap length). They count as bytes of the message and make it
+	// incomplete.
 	Truncated
+	// Lost bytes never reached us. They are credited to no message (the
+	// account finds them against the kernel's totals) and make it incomplete.
+	Lost
 )
 
 // Segment is one captured TCP segment, or a piece of one. It is borrowed: the
@@ -84,7 +89,7 @@ type Segment struct {
 	Key   Key
 	Dir   Dir
 	Flags Flags
-	Cut   Cut    // meaningful where len(Data) < Len
+	Cut   Gap    // why len(Data) < Len: Skipped or Truncated
 	Seq   uint32 // sequence number of the first payload byte; of the SYN where SYN is set
 	Ack   uint32 // valid where Flags has ACK
 	// Window is the advertised window as on the wire, not scaled.

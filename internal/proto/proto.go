@@ -30,22 +30,6 @@ func (s Side) String() string {
 	return "response"
 }
 
-// Gap says why bytes are not there.
-type Gap uint8
-
-const (
-	// GapSkipped bytes were seen and left out on purpose. They count as bytes
-	// of whatever message they fall in, and do not make it incomplete as long
-	// as its framing is known.
-	GapSkipped Gap = iota
-	// GapTruncated bytes were on the wire, but a file kept only part of the
-	// packet. They count as bytes of the message and make it incomplete.
-	GapTruncated
-	// GapLost bytes never reached us. They are credited to no message (the
-	// account finds them against the kernel's totals) and make it incomplete.
-	GapLost
-)
-
 // Reason says why a message is incomplete, or why bytes belong to no message.
 // The set is fixed: reasons are metric labels.
 type Reason uint8
@@ -201,7 +185,7 @@ type Parser interface {
 	// Data hands over the next bytes sent by s, borrowed until it returns.
 	Data(s Side, b []byte, tsNs int64)
 	// Gap says that the next n bytes sent by s (n > 0) are not there.
-	Gap(s Side, n int64, why Gap, tsNs int64)
+	Gap(s Side, n int64, why flow.Gap, tsNs int64)
 	// End says that s sends nothing more (FIN). It may come once a side.
 	End(s Side, tsNs int64)
 	// Close ends the connection; why is Complete after an orderly end of both

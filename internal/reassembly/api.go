@@ -2,19 +2,29 @@
 // delivers each direction's bytes once, with gaps told honestly.
 package reassembly
 
-import (
-	"gortap/internal/flow"
-	"gortap/internal/proto"
+import "gortap/internal/flow"
+
+// CloseReason says how a connection ended.
+type CloseReason uint8
+
+// How a connection ends.
+const (
+	Finished CloseReason = iota // FIN in both directions
+	Reset                       // RST
+	Replaced                    // a SYN began a new connection on the same four-tuple
+	Expired                     // idle for too long; its end was not seen
+	Evicted                     // closed to stay inside a limit
+	Stopped                     // the assembler was closed
 )
 
 // Receiver takes the ordered bytes of one connection. Calls are in causal
 // order: a byte is delivered only after the bytes of the other direction that
 // its sender had acknowledged (or after those were declared a gap).
 type Receiver interface {
-	Data(d flow.Dir, b []byte, tsNs int64)              // b is borrowed
-	Gap(d flow.Dir, n int64, why proto.Gap, tsNs int64) // n > 0
-	End(d flow.Dir, tsNs int64)                         // FIN, in order; once a direction
-	Close(why proto.Reason, tsNs int64)                 // last call; see proto.Parser.Close
+	Data(d flow.Dir, b []byte, tsNs int64)             // b is borrowed
+	Gap(d flow.Dir, n int64, why flow.Gap, tsNs int64) // n > 0
+	End(d flow.Dir, tsNs int64)                        // FIN, in order; once a direction
+	Close(why CloseReason, tsNs int64)                 // last call
 }
 
 // Conn describes a connection to the Opener and counts what became of it.
