@@ -51,12 +51,13 @@ const (
 	AfterMessage        // bytes from the server beyond the last expected message
 	Unfinished          // the agent stopped while the message was going on
 	H2Connection        // HTTP/2 connection preface and frames of stream 0
+	StreamLimit         // more HTTP/2 streams open at once than the limit; this one was let go
 	NumReasons
 )
 
 var reasonNames = [NumReasons]string{
 	"complete", "lost", "truncated", "skipped", "aborted", "no-response", "no-request", "mid-stream",
-	"not-http", "tunnel", "malformed", "head-limit", "after-message", "unfinished", "h2-connection",
+	"not-http", "tunnel", "malformed", "head-limit", "after-message", "unfinished", "h2-connection", "stream-limit",
 }
 
 // String returns the label, for example "mid-stream".
@@ -74,6 +75,10 @@ const (
 	GRPC      Protocol = "grpc"
 	WebSocket Protocol = "websocket"
 )
+
+// Unknown stands for a method or target that was sent in a form that cannot be
+// read: HTTP/2 headers that refer to bytes from before the capture.
+const Unknown = "(unknown)"
 
 // Conn is one connection as the parsers see it. It lives from the first
 // segment to Sink.Closed.
@@ -123,6 +128,10 @@ type Message struct {
 	// Body counts the body as transferred: before decompression, without
 	// chunk framing. Bytes in a gap of known place count too.
 	Body int64
+	// Messages counts the gRPC or WebSocket messages that ended in this
+	// direction, MessageBytes their payload as transferred: without prefixes
+	// and frame headers, before decompression. Both grow as messages end.
+	Messages, MessageBytes int64
 	// Incomplete is Complete once the message ended where it should.
 	Incomplete Reason
 	Seen       bool // at least its start line was seen
@@ -138,7 +147,11 @@ type Exchange struct {
 	// the target where that is in absolute form. Nil where no request was seen.
 	Method, Host, Target []byte
 	Status               int // 0: none seen. The final one: interim 1xx do not count
-	Request, Response    Message
+	// Code is the grpc-status, or the close code of a WebSocket (1005 and 1006
+	// as in RFC 6455, 7.1.5); meaningful where HasCode.
+	Code              int
+	HasCode           bool
+	Request, Response Message
 	// Path is the template for metrics. The account fills it in Begin.
 	Path string
 	// Service is the metric label. The account fills it in Begin.
