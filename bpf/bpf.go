@@ -1,0 +1,9 @@
+// Package bpf is the kernel half of gortap and its generated Go bindings,
+// nothing else. The programs are in capture.bpf.c; include/ holds one header an
+// idea, in the order a packet meets them: parse, filter, account, emit.
+//
+// The objects are committed, so that building the agent needs no clang. After a
+// change to the C code run `make generate`.
+package bpf
+
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -cc clang -type event -type flow -type flow_end -type control_input -type counter -type outcome -type event_type -type command Capture capture.bpf.c -- -mcpu=v3 -O2 -g -Wall -Werror -Iinclude -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu -ffile-prefix-map=../=

@@ -1,0 +1,241 @@
+//go:build ignore
+
+// SPDX-License-Identifier: GPL-2.0
+/* The kernel half of gortap: parse -> match -> account -> decide -> emit. It only
+ * watches: no path changes, delays or drops a packet. */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "event.h"
+#include "config.h"
+#include "maps.h"
+#include "parse.h"
+#include "account.h"
+#include "emit.h"
+#include "filter.h"
+
+/* Types that only constants use would be missing from the BTF that Go reads. */
+const enum outcome *unused_outcome __attribute__((unused));
+const enum command *unused_command __attribute__((unused));
+const enum event_type *unused_event_type __attribute__((unused));
+const struct event *unused_event __attribute__((unused));
+const struct flow_end *unused_flow_end __attribute__((unused));
+const struct control_input *unused_control_input __attribute__((unused));
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define TC_NEXT (-1) /* TCX_NEXT and TC_ACT_UNSPEC alike: as if we were not here */
+
+/* The stages are global functions: the verifier checks each by itself, so that
+ * their paths add up and do not multiply. */
+__noinline int parse_tc(struct __sk_buff *skb, struct segment *s, __u32 l3)
+{
+	struct frame f = { .ctx = skb, .len = skb->len, .xdp = false };
+
+	return s ? parse_ip(&f, s, l3) : OUT_MALFORMED;
+}
+
+__noinline int parse_xdp(struct xdp_md *ctx, struct segment *s, __u32 l3)
+{
+	struct frame f = { .ctx = ctx, .len = bpf_xdp_get_buff_len(ctx), .xdp = true };
+
+	return s ? parse_ip(&f, s, l3) : OUT_MALFORMED;
+}
+
+__noinline int account(struct segment *s, __u32 hook, struct emission *em)
+{
+	struct flow *f;
+	__u32 hash;
+	int outcome;
+
+	if (!s || !em)
+		return OUT_MALFORMED;
+	em->ts_ns = bpf_ktime_get_ns();
+	hash = hash_key(&s->key);
+	f = find_flow(&s->key, hash, em->ts_ns);
+	if (!f)
+		return OUT_FLOW_TABLE_FULL;
+	bpf_spin_lock(&f->lock);
+	if (f->dead || f->hash != hash)
+		outcome = OUT_EVICTING;
+	else
+		outcome = book(f, s, hook, em);
+	bpf_spin_unlock(&f->lock);
+	return outcome;
+}
+
+__noinline int emit_tc(struct __sk_buff *skb, struct segment *s, struct emission *em)
+{
+	struct frame f = { .ctx = skb, .xdp = false };
+
+	return s && em ? emit(&f, s, em) : OUT_MALFORMED;
+}
+
+__noinline int emit_xdp(struct xdp_md *ctx, struct segment *s, struct emission *em)
+{
+	struct frame f = { .ctx = ctx, .xdp = true };
+
+	return s && em ? emit(&f, s, em) : OUT_MALFORMED;
+}
+
+static __always_inline int tc(struct __sk_buff *skb, bool raw, __u32 egress)
+{
+	struct frame f = { .ctx = skb, .len = skb->len, .xdp = false };
+	struct segment s = { .net_bytes = skb->len };
+	struct emission em = {};
+	int outcome = OUT_NO_MATCH;
+
+	if (raw ? filter_tc_l3(skb) : filter_tc_l2(skb))
+		outcome = parse_tc(skb, &s, raw ? 0 : network_offset(&f));
+	if (outcome == OUT_PARSED)
+		outcome = account(&s, skb->ifindex << 1 | egress, &em);
+	if (outcome == OUT_EMITTED)
+		outcome = emit_tc(skb, &s, &em);
+	count(outcome, s.net_bytes);
+	return TC_NEXT;
+}
+
+static __always_inline int xdp(struct xdp_md *ctx, bool raw)
+{
+	struct frame f = { .ctx = ctx, .len = bpf_xdp_get_buff_len(ctx), .xdp = true };
+	struct segment s = { .net_bytes = f.len };
+	struct emission em = {};
+	int outcome = OUT_NO_MATCH;
+
+	if (raw ? filter_xdp_l3(ctx) : filter_xdp_l2(ctx))
+		outcome = parse_xdp(ctx, &s, raw ? 0 : network_offset(&f));
+	if (outcome == OUT_PARSED)
+		outcome = account(&s, ctx->ingress_ifindex << 1, &em);
+	if (outcome == OUT_EMITTED)
+		outcome = emit_xdp(ctx, &s, &em);
+	count(outcome, s.net_bytes);
+	return XDP_PASS;
+}
+
+SEC("tc")
+int tc_l2_ingress(struct __sk_buff *skb)
+{
+	return tc(skb, false, 0);
+}
+
+SEC("tc")
+int tc_l2_egress(struct __sk_buff *skb)
+{
+	return tc(skb, false, 1);
+}
+
+SEC("tc")
+int tc_l3_ingress(struct __sk_buff *skb)
+{
+	return tc(skb, true, 0);
+}
+
+SEC("tc")
+int tc_l3_egress(struct __sk_buff *skb)
+{
+	return tc(skb, true, 1);
+}
+
+SEC("xdp.frags")
+int xdp_l2(struct xdp_md *ctx)
+{
+	return xdp(ctx, false);
+}
+
+SEC("xdp.frags")
+int xdp_l3(struct xdp_md *ctx)
+{
+	return xdp(ctx, true);
+}
+
+/* Writes the flow's last record and forgets it. The lock makes the copy final:
+ * whoever finds the flow after it sees that it is dead. */
+static __always_inline int evict(const struct flow_key *key, __u64 idle_before)
+{
+	struct flow *f = bpf_map_lookup_elem(&flows, key);
+	struct flow_end *e;
+	struct flow_end end = { .type = EVENT_FLOW_END };
+	__u32 shard;
+	void *ring;
+
+	if (!f)
+		return 0;
+	bpf_spin_lock(&f->lock);
+	if (f->dead || f->last_ns >= idle_before) {
+		bpf_spin_unlock(&f->lock);
+		return 0;
+	}
+	f->dead = 1;
+	shard = f->shard;
+	end.opener = f->opener;
+	end.opener_known = f->opener_known;
+	end.first_ns = f->first_ns;
+	end.last_ns = f->last_ns;
+	for (int i = 0; i < 2; i++) {
+		end.dirs[i].packets = f->dirs[i].packets;
+		end.dirs[i].bytes = f->dirs[i].bytes;
+		end.dirs[i].payload = f->dirs[i].payload;
+		end.dirs[i].retrans = f->dirs[i].retrans;
+	}
+	bpf_spin_unlock(&f->lock);
+
+	ring = bpf_map_lookup_elem(&rings, &shard);
+	e = ring ? bpf_ringbuf_reserve(ring, sizeof(*e), 0) : NULL;
+	if (!e) {
+		/* No room now: the flow lives on and is tried again. */
+		f->dead = 0;
+		return 0;
+	}
+	end.ts_ns = bpf_ktime_get_ns();
+	end.key = *key;
+	__builtin_memcpy(e, &end, sizeof(*e));
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	bpf_map_delete_elem(&flows, key);
+	return 1;
+}
+
+static __always_inline int set_depth(const struct flow_key *key, __u8 depth)
+{
+	struct flow *f = bpf_map_lookup_elem(&flows, key);
+
+	if (!f)
+		return 0;
+	bpf_spin_lock(&f->lock);
+	f->depth = depth;
+	bpf_spin_unlock(&f->lock);
+	return 1;
+}
+
+/* Never attached: user space runs it by BPF_PROG_TEST_RUN, for what a map
+ * operation of a system call cannot do without losing a concurrent update.
+ * Returns how many flows it changed. */
+SEC("tc")
+int control(struct __sk_buff *skb)
+{
+	struct control_input *c = (void *)(long)skb->data;
+	int done = 0;
+
+	if ((void *)(c + 1) > (void *)(long)skb->data_end)
+		return 0;
+	for (int i = 0; i < CONTROL_KEYS; i++) {
+		struct flow_key key;
+
+		if (i >= c->count)
+			break;
+		key = c->keys[i];
+		if (c->command == CMD_EVICT)
+			done += evict(&key, c->idle_before);
+		else if (c->command == CMD_SET_DEPTH)
+			done += set_depth(&key, c->depth);
+	}
+	return done;
+}

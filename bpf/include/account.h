@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a segment does to its flow. Everything that runs between lock and unlock
+ * is arithmetic on the flow: the verifier allows no call there. */
+#ifndef GORTAP_ACCOUNT_H
+#define GORTAP_ACCOUNT_H
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+
+/* RFC 7323, 2.3: no window is larger than 2^30. */
+#define MAX_JUMP (1 << 30)
+
+/* What to tell user space of a segment. */
+struct emission {
+	__u64 ts_ns;
+	__u32 shard;
+	__u32 cap;  /* payload bytes to copy, from the start */
+	__u8 wanted;
+	__u8 tail_len;
+	__u8 pad[6];
+};
+
+static __always_inline void set_sequence(struct flow_dir *d, __u32 seq)
+{
+	d->nxt = seq;
+	d->turn_seq = seq;
+	d->holes = 0;
+	d->oow_nxt = seq; /* never equal to the end of a later out-of-window segment */
+	d->seq_known = 1;
+	d->syn_waits = 0;
+}
+
+/* Is this hook the one that counts direction d? The first to show it is, until
+ * another shows something new: then the traffic has moved there. */
+static __always_inline bool owns(struct flow_dir *d, const struct segment *s, __u32 hook)
+{
+	bool fresh;
+
+	if (d->seen && d->owner == hook)
+		return true;
+	fresh = !d->seen ||
+		(s->len && d->seq_known && (__s32)(s->seq + s->len - d->nxt) > 0) ||
+		((s->flags & TCP_ACK) && d->ack_known && (__s32)(s->ack - d->ack) > 0) ||
+		((s->flags & TCP_SYN) && (!d->syn || d->isn != s->seq)) ||
+		((s->flags & TCP_FIN) && !d->fin);
+	if (fresh) {
+		d->owner = hook;
+		d->seen = 1;
+	}
+	return fresh;
+}
+
+/* A SYN starts the sequence space of its direction. On a four-tuple in use it may
+ * open a new connection (port reuse) or be stray: it waits for the answer that
+ * accepts it, so that a stray one disturbs nothing. */
+static __always_inline void note_syn(struct flow *f, struct flow_dir *d, struct flow_dir *other,
+				     const struct segment *s)
+{
+	if (!f->opener_known) {
+		f->opener = (s->flags & TCP_ACK) ? !s->dir : s->dir;
+		f->opener_known = 1;
+	}
+	if (f->closed) {
+		f->closed = 0;
+		d->syn = d->fin = d->seq_known = d->ack_known = 0;
+		other->syn = other->fin = other->seq_known = other->ack_known = 0;
+	}
+	if (d->syn && d->isn == s->seq)
+		return; /* sent again */
+	d->syn = 1;
+	d->isn = s->seq;
+	d->syn_waits = 1;
+	if (!d->seq_known || (s->flags & TCP_ACK)) {
+		set_sequence(d, s->seq + 1);
+		d->fin = 0;
+	}
+	if ((s->flags & TCP_ACK) && other->syn_waits && s->ack == other->isn + 1) {
+		set_sequence(other, s->ack);
+		other->fin = 0;
+	}
+}
+
+/* [start, end) lies below nxt: what of it fills a hole is new, the rest was sent
+ * before. Returns the new bytes. */
+static __always_inline __u32 fill_holes(struct flow_dir *d, __u32 start, __u32 end)
+{
+	__u32 filled = 0;
+
+	for (int i = 0; i < MAX_HOLES; i++) {
+		__u32 from, to;
+
+		if (i >= d->holes)
+			break;
+		from = (__s32)(start - d->hole_start[i]) > 0 ? start : d->hole_start[i];
+		to = (__s32)(end - d->hole_end[i]) < 0 ? end : d->hole_end[i];
+		if ((__s32)(to - from) <= 0)
+			continue;
+		filled += to - from;
+		/* In the middle: keep the part above, which is the larger in practice,
+		 * and take the part below as seen. */
+		if (to != d->hole_end[i]) {
+			filled += from - d->hole_start[i];
+			d->hole_start[i] = to;
+		} else {
+			d->hole_end[i] = from;
+		}
+	}
+	return filled;
+}
+
+static __always_inline void drop_empty_holes(struct flow_dir *d)
+{
+	__u8 n = 0;
+
+	for (int i = 0; i < MAX_HOLES; i++) {
+		if (i >= d->holes)
+			break;
+		if (d->hole_start[i] == d->hole_end[i])
+			continue;
+		if (n < MAX_HOLES) {
+			d->hole_start[n] = d->hole_start[i];
+			d->hole_end[n] = d->hole_end[i];
+		}
+		n++;
+	}
+	d->holes = n;
+}
+
+/* Counts the payload [seq, seq + len), each byte once. Returns false where the
+ * segment lies so far outside the window that it cannot be of this stream. */
+static __always_inline bool note_payload(struct flow *f, struct flow_dir *d, __u8 dir, __u32 seq, __u32 len)
+{
+	__u32 end = seq + len;
+	__s32 ahead, gain;
+
+	if (!d->seq_known)
+		set_sequence(d, seq);
+	ahead = seq - d->nxt;
+	gain = end - d->nxt;
+	if (ahead > MAX_JUMP || ahead < -MAX_JUMP) {
+		/* Two in a row that fit each other: it was us who were lost. */
+		if (d->oow_nxt != seq) {
+			d->oow_nxt = end;
+			return false;
+		}
+		set_sequence(d, seq);
+		ahead = 0;
+		gain = len;
+	}
+	if (gain > 0 && f->turn != dir) {
+		f->turn = dir;
+		d->turn_seq = d->nxt;
+	}
+	if (ahead < 0) {
+		__u32 old_end = gain > 0 ? d->nxt : end;
+		__u32 filled = 0;
+
+		if (d->holes) {
+			filled = fill_holes(d, seq, old_end);
+			drop_empty_holes(d);
+		}
+		d->payload += filled;
+		d->retrans += old_end - seq - filled;
+	} else if (ahead > 0) {
+		if (d->holes < MAX_HOLES) {
+			d->hole_start[d->holes & (MAX_HOLES - 1)] = d->nxt;
+			d->hole_end[d->holes & (MAX_HOLES - 1)] = seq;
+			d->holes++;
+		} else {
+			/* No room to remember it: taken as seen, for it will be
+			 * sent again unless the connection dies first. */
+			d->payload += ahead;
+		}
+	}
+	if (gain > 0) {
+		d->payload += ahead > 0 ? len : gain;
+		d->nxt = end;
+	}
+	return true;
+}
+
+/* How much of the payload to copy: up to the turn's budget, which is a range of
+ * sequence numbers, so that order and retransmissions do not change it. */
+static __always_inline void decide(const struct flow *f, const struct flow_dir *d,
+				   const struct segment *s, __u32 seq, struct emission *e)
+{
+	__s32 room;
+
+	e->cap = 0;
+	e->tail_len = 0;
+	e->shard = f->shard;
+	e->wanted = (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)) || (s->len && f->depth != DEPTH_NONE);
+	if (!s->len || f->depth == DEPTH_NONE)
+		return;
+	if (f->depth == DEPTH_ALL || !cfg_turn_budget) {
+		e->cap = s->len;
+		return;
+	}
+	room = d->turn_seq + cfg_turn_budget - seq;
+	if (room > 0)
+		e->cap = s->len < (__u32)room ? s->len : room;
+	if (e->cap < s->len && (s->flags & (TCP_PSH | TCP_FIN)))
+		e->tail_len = s->len - e->cap < TAIL_BYTES ? s->len - e->cap : TAIL_BYTES;
+}
+
+/* Books the segment on its flow. The caller holds the lock. */
+static __always_inline int book(struct flow *f, struct segment *s, __u32 hook,
+				struct emission *e)
+{
+	struct flow_dir *d = &f->dirs[s->dir & 1], *other = &f->dirs[!s->dir];
+	__u32 seq = s->seq + !!(s->flags & TCP_SYN);
+	int outcome = OUT_EMITTED;
+
+	if (!owns(d, s, hook))
+		return OUT_DUPLICATE;
+	f->last_ns = e->ts_ns;
+	d->packets++;
+	d->bytes += s->net_bytes;
+	if (s->flags & TCP_RST)
+		s->len = 0; /* RFC 9293, 3.5.3: what a RST carries is no stream data */
+	if (s->flags & TCP_SYN)
+		note_syn(f, d, other, s);
+	if ((s->flags & TCP_ACK) && (!d->ack_known || (__s32)(s->ack - d->ack) > 0)) {
+		d->ack = s->ack;
+		d->ack_known = 1;
+	}
+	if (s->len) {
+		if (!note_payload(f, d, s->dir, seq, s->len))
+			outcome = OUT_OUT_OF_WINDOW;
+		else if (!d->fin || !other->fin)
+			f->closed = 0; /* the RST before it did not end anything */
+	}
+	if (s->flags & TCP_FIN)
+		d->fin = 1;
+	if ((s->flags & TCP_RST) || (d->fin && other->fin))
+		f->closed = 1;
+	decide(f, d, s, seq, e);
+	if (outcome == OUT_EMITTED && !e->wanted)
+		outcome = OUT_COUNTED;
+	return outcome;
+}
+
+static __always_inline __u32 hash_key(const struct flow_key *k)
+{
+	const __u64 *w = (const __u64 *)k;
+	__u64 h = 0x9e3779b97f4a7c15ULL;
+
+	for (int i = 0; i < sizeof(*k) / 8; i++) {
+		h ^= w[i];
+		h *= 0xff51afd7ed558ccdULL;
+		h ^= h >> 32;
+	}
+	return h;
+}
+
+/* Finds the flow, or begins it. NULL: the table is full. */
+static __always_inline struct flow *find_flow(const struct flow_key *key, __u32 hash, __u64 now)
+{
+	struct flow *f = bpf_map_lookup_elem(&flows, key);
+
+	if (f)
+		return f;
+	/* Another CPU may win the race: then its flow is found below. */
+	bpf_map_update_elem(&flows, key, zero_flow, BPF_NOEXIST);
+	f = bpf_map_lookup_elem(&flows, key);
+	if (!f)
+		return NULL;
+	bpf_spin_lock(&f->lock);
+	if (!f->first_ns) {
+		f->first_ns = now;
+		f->last_ns = now;
+		f->hash = hash;
+		f->shard = hash & (cfg_shards - 1);
+		f->turn = 2; /* neither direction: the first payload begins a turn */
+	}
+	bpf_spin_unlock(&f->lock);
+	return f;
+}
+
+#endif

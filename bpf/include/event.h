@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every struct that the kernel side shares with Go. No packed structs, padding
+ * is explicit; bpf/layout_test.go compares sizes and offsets with the Go side. */
+#ifndef GORTAP_EVENT_H
+#define GORTAP_EVENT_H
+
+#define TAIL_BYTES 16 /* last bytes of a write whose middle was not copied */
+#define MAX_HOLES 4   /* open holes remembered a direction */
+
+enum dir { FROM_A = 0, FROM_B = 1 };
+
+enum depth { DEPTH_DEFAULT = 0, DEPTH_ALL = 1, DEPTH_NONE = 2 };
+
+/* Where every packet that a hook sees ends up: exactly one of these. */
+enum outcome {
+	OUT_NO_MATCH,	   /* the filter says no */
+	OUT_NOT_IP,	   /* matched, but not IPv4 or IPv6 (ARP, MPLS, ...) */
+	OUT_NOT_TCP,	   /* matched, but another transport */
+	OUT_DUPLICATE,	   /* another interface has shown this packet already */
+	/* From here on: packets of TCP flows, "matched" in the summary. */
+	OUT_EMITTED,	   /* counted, and a record was written */
+	OUT_COUNTED,	   /* counted; nothing in it that user space needs */
+	OUT_FRAGMENT,	   /* lost: an IP fragment of a TCP packet */
+	OUT_MALFORMED,	   /* lost: headers that contradict themselves or the packet's length */
+	OUT_RING_FULL,	   /* counted, but its record or a part of it did not fit the ring */
+	OUT_FLOW_TABLE_FULL, /* lost: no room for a new flow */
+	OUT_EVICTING,	   /* lost: arrived while its idle flow was being evicted */
+	OUT_OUT_OF_WINDOW, /* counted; sequence number far outside the window, payload not counted */
+	OUT_COPY_FAILED,   /* counted, but its payload could not be read */
+	OUT_MAX,
+	OUT_PARSED = OUT_MAX, /* not an outcome: go on */
+};
+
+struct counter {
+	__u64 packets;
+	__u64 bytes; /* layer 3 where that is known, else the frame */
+};
+
+struct flow_key {
+	__u8 a[16]; /* the end with the lower port (then address); IPv4 is mapped */
+	__u8 b[16];
+	__u16 aport; /* host byte order */
+	__u16 bport;
+	__u32 net; /* always 0 in live capture */
+};
+
+struct flow_dir {
+	__u64 packets;
+	__u64 bytes;	/* layer 3 */
+	__u64 payload;	/* TCP payload, each byte once */
+	__u64 retrans;	/* TCP payload seen again */
+	__u32 nxt;	/* sequence number after the highest payload byte */
+	__u32 isn;	/* of the last SYN */
+	__u32 turn_seq; /* where the current turn began */
+	__u32 ack;	/* highest acknowledgement sent */
+	__u32 owner;	/* the hook that counts this direction: ifindex << 1 | egress */
+	__u32 oow_nxt;	/* end of the last out-of-window segment */
+	__u32 hole_start[MAX_HOLES];
+	__u32 hole_end[MAX_HOLES];
+	__u8 holes;
+	__u8 seen;	/* owner is set */
+	__u8 seq_known; /* nxt is set */
+	__u8 ack_known;
+	__u8 fin;
+	__u8 syn;	/* isn is set */
+	__u8 syn_waits; /* isn is not in force yet */
+	__u8 pad;
+};
+
+struct flow {
+	struct bpf_spin_lock lock;
+	__u32 hash; /* of the key: an element that was freed and used again differs */
+	__u64 first_ns; /* CLOCK_MONOTONIC */
+	__u64 last_ns;
+	struct flow_dir dirs[2];
+	__u32 shard;
+	__u8 turn;  /* direction of the last new payload */
+	__u8 opener; /* direction of the first SYN */
+	__u8 opener_known;
+	__u8 depth;
+	__u8 closed; /* FIN both ways, or RST */
+	__u8 dead;   /* being evicted */
+	__u8 pad[6];
+};
+
+enum event_type { EVENT_SEGMENT = 1, EVENT_FLOW_END = 2 };
+
+/* One TCP segment, or a slice of a large one; followed by cap payload bytes. */
+struct event {
+	__u64 ts_ns; /* CLOCK_MONOTONIC */
+	__u8 type;
+	__u8 dir;
+	__u8 flags; /* TCP control bits as on the wire */
+	__u8 tail_len;
+	__u32 seq;
+	__u32 ack;
+	__u32 len;	 /* payload bytes on the wire */
+	__u32 cap;	 /* of which the first cap follow this struct */
+	__u32 net_bytes; /* layer 3; 0 in all slices but the first */
+	__u16 window;
+	__u16 pad0;
+	__u32 pad1;
+	struct flow_key key;
+	__u8 tail[TAIL_BYTES]; /* the last tail_len bytes of the payload, where cap < len */
+};
+
+struct dir_totals {
+	__u64 packets;
+	__u64 bytes;
+	__u64 payload;
+	__u64 retrans;
+};
+
+/* The last word on a flow, in ring order behind its last segment. */
+struct flow_end {
+	__u64 ts_ns;
+	__u8 type;
+	__u8 opener;
+	__u8 opener_known;
+	__u8 pad0;
+	__u32 pad1;
+	__u64 first_ns;
+	__u64 last_ns;
+	struct flow_key key;
+	struct dir_totals dirs[2];
+};
+
+enum command { CMD_EVICT = 1, CMD_SET_DEPTH = 2 };
+
+#define CONTROL_KEYS 32
+
+/* Input of the control program, in the data of BPF_PROG_TEST_RUN. */
+struct control_input {
+	__u8 frame[14]; /* the kernel wants an Ethernet header here */
+	__u16 count;
+	__u8 command;
+	__u8 depth;
+	__u8 pad[6];
+	__u64 idle_before; /* CMD_EVICT: only flows whose last packet is older */
+	struct flow_key keys[CONTROL_KEYS];
+};
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef GORTAP_MAPS_H
+#define GORTAP_MAPS_H
+
+#define MAX_SHARDS 64
+
+/* Not LRU: an eviction by the kernel would lose a flow's last bytes. User
+ * space evicts through the control program. Not preallocated: an idle machine
+ * should not pay for the limit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OUT_MAX);
+	__type(key, __u32);
+	__type(value, struct counter);
+} counters SEC(".maps");
+
+/* One ring a shard. A flow stays in its shard, so its records stay in order. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_SHARDS);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_RINGBUF);
+		__uint(max_entries, 1 << 20);
+	});
+} rings SEC(".maps");
+
+/* A new flow starts from these zeroes: the value is too big for the stack. */
+static const __u8 zero_flow[sizeof(struct flow)];
+
+static __always_inline void count(__u32 outcome, __u64 bytes)
+{
+	struct counter *c = bpf_map_lookup_elem(&counters, &outcome);
+
+	if (c) {
+		/* Per CPU, but a softirq can interrupt the control program's or
+		 * a process context's run on the same CPU only between packets. */
+		c->packets++;
+		c->bytes += bytes;
+	}
+}
+
+#endif

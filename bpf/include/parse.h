@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* From a frame to a TCP segment: one cursor, advanced a header at a time. */
+#ifndef GORTAP_PARSE_H
+#define GORTAP_PARSE_H
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86DD
+#define ETH_P_8021Q 0x8100
+#define ETH_P_8021AD 0x88A8
+#define MAX_VLANS 4
+#define MAX_EXT_HEADERS 8
+
+/* A hook's context, seen the same way from tc and from XDP. Which of the two is
+ * a compile-time constant wherever this is inlined. */
+struct frame {
+	void *ctx;
+	__u32 len; /* of the frame as the hook has it, accelerated VLAN tag not included */
+	bool xdp;
+};
+
+struct segment {
+	struct flow_key key;
+	__u32 seq;
+	__u32 ack;
+	__u32 off; /* of the payload in the frame */
+	__u32 len; /* of the payload */
+	__u32 net_bytes;
+	__u16 window;
+	__u8 flags;
+	__u8 dir;
+};
+
+static __always_inline long load(struct frame *f, __u32 off, void *to, __u32 len)
+{
+	return f->xdp ? bpf_xdp_load_bytes(f->ctx, off, to, len) :
+			bpf_skb_load_bytes(f->ctx, off, to, len);
+}
+
+/* Reads a header of constant size: straight from the linear part where it lies
+ * there, which saves a helper call a header. */
+#define LOAD_HEADER(f, off, to)                                                  \
+	({                                                                       \
+		void *data = (f)->xdp ? (void *)(long)((struct xdp_md *)(f)->ctx)->data : \
+			(void *)(long)((struct __sk_buff *)(f)->ctx)->data;      \
+		void *end = (f)->xdp ? (void *)(long)((struct xdp_md *)(f)->ctx)->data_end : \
+			(void *)(long)((struct __sk_buff *)(f)->ctx)->data_end;  \
+		long err = 0;                                                    \
+		if ((off) < 512 && data + (off) + sizeof(*(to)) <= end)          \
+			__builtin_memcpy(to, data + (off), sizeof(*(to)));       \
+		else                                                             \
+			err = load(f, off, to, sizeof(*(to)));                   \
+		err;                                                             \
+	})
+
+/* Which of two endpoints is A: the lower port, then the lower address. */
+static __always_inline bool source_is_a(const __u32 *src, const __u32 *dst, __u16 sport, __u16 dport)
+{
+	if (sport != dport)
+		return sport < dport;
+	for (int i = 0; i < 4; i++)
+		if (src[i] != dst[i])
+			return bpf_ntohl(src[i]) < bpf_ntohl(dst[i]);
+	return true;
+}
+
+static __always_inline int parse_tcp(struct frame *f, struct segment *s, __u32 off, __u32 l4_len,
+				     const __u32 *src, const __u32 *dst)
+{
+	struct tcphdr tcp;
+	__u32 doff;
+	__u16 sport, dport;
+
+	if (l4_len < sizeof(tcp) || LOAD_HEADER(f, off, &tcp))
+		return OUT_MALFORMED;
+	doff = tcp.doff * 4;
+	if (doff < sizeof(tcp) || doff > l4_len || off + l4_len > f->len)
+		return OUT_MALFORMED;
+	s->off = off + doff;
+	s->len = l4_len - doff;
+	s->seq = bpf_ntohl(tcp.seq);
+	s->ack = bpf_ntohl(tcp.ack_seq);
+	s->window = bpf_ntohs(tcp.window);
+	s->flags = ((__u8 *)&tcp)[13];
+
+	sport = bpf_ntohs(tcp.source);
+	dport = bpf_ntohs(tcp.dest);
+	s->key.net = 0;
+	if (source_is_a(src, dst, sport, dport)) {
+		__builtin_memcpy(s->key.a, src, 16);
+		__builtin_memcpy(s->key.b, dst, 16);
+		s->key.aport = sport;
+		s->key.bport = dport;
+		s->dir = FROM_A;
+	} else {
+		__builtin_memcpy(s->key.a, dst, 16);
+		__builtin_memcpy(s->key.b, src, 16);
+		s->key.aport = dport;
+		s->key.bport = sport;
+		s->dir = FROM_B;
+	}
+	return OUT_PARSED;
+}
+
+static __always_inline int parse_ipv4(struct frame *f, struct segment *s, __u32 off)
+{
+	__u32 src[4] = { 0, 0, bpf_htonl(0xffff), 0 }, dst[4] = { 0, 0, bpf_htonl(0xffff), 0 };
+	struct iphdr ip;
+	__u32 ihl, total;
+
+	if (LOAD_HEADER(f, off, &ip) || ip.version != 4)
+		return OUT_MALFORMED;
+	if (ip.protocol != IPPROTO_TCP)
+		return OUT_NOT_TCP;
+	ihl = ip.ihl * 4;
+	/* A GSO packet above 64 KiB (BIG TCP) has no total length. */
+	total = ip.tot_len ? bpf_ntohs(ip.tot_len) : f->len - off;
+	s->net_bytes = total;
+	if (ip.frag_off & bpf_htons(0x3fff)) /* MF or an offset */
+		return OUT_FRAGMENT;
+	if (ihl < sizeof(ip) || total < ihl)
+		return OUT_MALFORMED;
+	src[3] = ip.saddr;
+	dst[3] = ip.daddr;
+	return parse_tcp(f, s, off + ihl, total - ihl, src, dst);
+}
+
+static __always_inline int parse_ipv6(struct frame *f, struct segment *s, __u32 off)
+{
+	struct ipv6hdr ip;
+	__u32 end, next_off = off + sizeof(ip);
+	__u8 next;
+
+	if (LOAD_HEADER(f, off, &ip) || ip.version != 6)
+		return OUT_MALFORMED;
+	/* Zero: a jumbogram (RFC 2675), as BIG TCP makes them. */
+	end = ip.payload_len ? next_off + bpf_ntohs(ip.payload_len) : f->len;
+	s->net_bytes = end - off;
+	next = ip.nexthdr;
+
+	for (int i = 0; i < MAX_EXT_HEADERS; i++) {
+		struct {
+			__u8 next;
+			__u8 len;
+		} ext;
+
+		if (next == IPPROTO_TCP) {
+			if (next_off > end)
+				return OUT_MALFORMED;
+			return parse_tcp(f, s, next_off, end - next_off,
+					 ip.saddr.in6_u.u6_addr32, ip.daddr.in6_u.u6_addr32);
+		}
+		if (next == IPPROTO_FRAGMENT) {
+			struct {
+				__u8 next;
+				__u8 reserved;
+				__be16 frag_off;
+				__be32 id;
+			} frag;
+
+			if (LOAD_HEADER(f, next_off, &frag))
+				return OUT_MALFORMED;
+			/* An atomic fragment (RFC 6946) is a whole packet. */
+			if (frag.frag_off & bpf_htons(0xfff9))
+				return frag.next == IPPROTO_TCP ? OUT_FRAGMENT : OUT_NOT_TCP;
+			next = frag.next;
+			next_off += sizeof(frag);
+			continue;
+		}
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
+		    next != IPPROTO_DSTOPTS && next != IPPROTO_AH && next != IPPROTO_MH)
+			return OUT_NOT_TCP;
+		if (LOAD_HEADER(f, next_off, &ext))
+			return OUT_MALFORMED;
+		/* RFC 8200 counts 8-byte units after the first, RFC 4302 4-byte units after two. */
+		next_off += next == IPPROTO_AH ? (ext.len + 2) * 4 : (ext.len + 1) * 8;
+		next = ext.next;
+	}
+	return OUT_MALFORMED;
+}
+
+#define NO_NETWORK ((__u32)-1) /* an offset that no load accepts */
+
+/* Where the IP header of an Ethernet frame starts, or NO_NETWORK. A
+ * hardware-accelerated VLAN tag is not in the frame: nothing to step over. */
+static __always_inline __u32 network_offset(struct frame *f)
+{
+	struct {
+		__u8 addresses[12];
+		__be16 proto;
+	} eth;
+	struct {
+		__be16 tci;
+		__be16 proto;
+	} vlan;
+	__u32 off = sizeof(eth);
+	__be16 proto;
+
+	if (LOAD_HEADER(f, 0, &eth))
+		return NO_NETWORK;
+	proto = eth.proto;
+	for (int i = 0; i < MAX_VLANS; i++) {
+		if (proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD))
+			break;
+		if (LOAD_HEADER(f, off, &vlan))
+			return NO_NETWORK;
+		proto = vlan.proto;
+		off += sizeof(vlan);
+	}
+	return proto == bpf_htons(ETH_P_IP) || proto == bpf_htons(ETH_P_IPV6) ? off : NO_NETWORK;
+}
+
+/* Parses from the IP header at off on (0 on a raw-IP device: tun, wireguard).
+ * Returns OUT_PARSED with *s filled, or the outcome that ends the packet. */
+static __always_inline int parse_ip(struct frame *f, struct segment *s, __u32 off)
+{
+	__u8 version;
+
+	if (LOAD_HEADER(f, off, &version))
+		return OUT_NOT_IP;
+	switch (version >> 4) {
+	case 4:
+		return parse_ipv4(f, s, off);
+	case 6:
+		return parse_ipv6(f, s, off);
+	default:
+		return OUT_NOT_IP;
+	}
+}
+
+#endif

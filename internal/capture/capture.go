@@ -1,0 +1,165 @@
+// Package capture is the live source: it loads the kernel programs, attaches
+// them to interfaces, and turns what they emit into calls of a flow.Handler, one
+// handler a ring shard. It needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
+//
+// Read in this order to follow a packet: bpf/capture.bpf.c, ring.go, decode.go,
+// shard.go. Beside the path: load.go, attach*.go and interfaces.go put the
+// programs in place, flows.go reads and evicts the kernel's flow table,
+// control.go talks back to the kernel.
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gortap/bpf"
+	"gortap/internal/flow"
+
+	"github.com/cilium/ebpf"
+)
+
+// Options configure a Capture. The zero value of a field means its default.
+type Options struct {
+	Filter     string   // pcap-filter(7) expression; empty matches everything
+	Interfaces []string // names or globs; empty or "any": every interface that is up
+	Hook       Hook     // default HookTC
+	Attach     Attach   // default AttachAuto
+	// TurnBudget is how many payload bytes of each turn are copied; 0 copies
+	// everything. A turn is what one side sends until the other side does.
+	TurnBudget uint32
+	Shards     int // a power of two; default: half the CPUs, 1 to 8
+	RingBytes  int // per shard, a power of two; default 8 MiB
+	MaxFlows   int // size of the kernel's flow table; default 65536
+	FlowIdle   time.Duration // a flow without packets for so long is ended; default 5 min
+	// SweepEvery is how often flow totals are read; default 1 s.
+	SweepEvery time.Duration
+	Log        *slog.Logger
+}
+
+func (o *Options) setDefaults() {
+	if o.Hook == "" {
+		o.Hook = HookTC
+	}
+	if o.Shards == 0 {
+		o.Shards = defaultShards()
+	}
+	if o.RingBytes == 0 {
+		o.RingBytes = 8 << 20
+	}
+	if o.MaxFlows == 0 {
+		o.MaxFlows = 65536
+	}
+	if o.FlowIdle == 0 {
+		o.FlowIdle = 5 * time.Minute
+	}
+	if o.SweepEvery == 0 {
+		o.SweepEvery = time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Capture is a loaded set of programs. Open makes one, Run uses it once, Close
+// frees it. Shards, Stats, Ready and Attached may be called at any time from
+// any goroutine.
+type Capture struct {
+	opts    Options
+	objs    *bpf.CaptureObjects
+	rings   []*ring
+	inner   []*ebpf.Map // the rings' maps
+	shards  []*shard
+	ready   atomic.Bool
+	links   *interfaces
+	final   atomic.Pointer[Stats]
+	closing sync.Once
+}
+
+// Open loads the programs with the filter built in. Errors name the remedy. A
+// wrong filter is a *filter.SyntaxError.
+func Open(opts Options) (*Capture, error) {
+	opts.setDefaults()
+	c := &Capture{opts: opts}
+	filters, err := compileFilters(opts.Filter)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.load(filters); err != nil {
+		c.Close()
+		return nil, err
+	}
+	c.links = newInterfaces(c, filters)
+	return c, nil
+}
+
+// Shards returns how many handlers Run wants.
+func (c *Capture) Shards() int { return len(c.rings) }
+
+// Ready reports whether the programs are attached.
+func (c *Capture) Ready() bool { return c.ready.Load() }
+
+// Attached returns what is attached where, for example "eth0 (tcx)".
+func (c *Capture) Attached() []string { return c.links.list() }
+
+// Control returns the way back to the kernel for the handler of one shard. It
+// may only be used from that handler's calls.
+func (c *Capture) Control(shard int) flow.Control { return c.shards[shard] }
+
+// Run attaches the programs and feeds handlers[i] from ring shard i until ctx is
+// done. Then it detaches, ends every flow, drains the rings and returns; that
+// takes no longer than drainTimeout. handlers has length Shards.
+func (c *Capture) Run(ctx context.Context, handlers []flow.Handler) error {
+	for i, s := range c.shards {
+		s.handler = handlers[i]
+	}
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for _, s := range c.shards {
+		wg.Go(func() { s.run(stop) })
+	}
+	err := c.links.attach()
+	if err == nil {
+		c.ready.Store(true)
+		sweepCtx, endSweep := context.WithCancel(ctx)
+		wg.Go(func() { c.sweep(sweepCtx) })
+		err = c.links.watch(ctx)
+		endSweep()
+		c.ready.Store(false)
+	}
+	// Nothing new comes in from here on. The shards still run, so that the
+	// records of the ended flows find room.
+	c.links.detach()
+	err = errors.Join(err, c.endAllFlows())
+	close(stop)
+	wg.Wait()
+	return err
+}
+
+// Close frees the programs and maps. It is idempotent, and must not be called
+// while Run runs.
+func (c *Capture) Close() error {
+	var err error
+	c.closing.Do(func() {
+		if s, e := c.Stats(); e == nil {
+			c.final.Store(&s)
+		}
+		for _, r := range c.rings {
+			err = errors.Join(err, r.close())
+		}
+		for _, m := range c.inner {
+			err = errors.Join(err, m.Close())
+		}
+		if c.objs != nil {
+			err = errors.Join(err, c.objs.Close())
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("close capture: %w", err)
+	}
+	return nil
+}

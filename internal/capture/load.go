@@ -1,0 +1,123 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"gortap/bpf"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+)
+
+// defaultShards is half the CPUs, as a power of two: a shard keeps one core busy
+// only under a load that keeps several producing.
+func defaultShards() int {
+	n := 1
+	for n < 8 && n*4 <= runtime.NumCPU() {
+		n *= 2
+	}
+	return n
+}
+
+func (c *Capture) load(f *filters) error {
+	// Kernels before 5.11 account BPF memory by this limit.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return fmt.Errorf("raise memlock limit: %w (needs CAP_SYS_RESOURCE on kernels before 5.11)", err)
+	}
+	spec, err := bpf.LoadCapture()
+	if err != nil {
+		return fmt.Errorf("read bpf object: %w", err)
+	}
+	if err := c.prepare(spec, f); err != nil {
+		return err
+	}
+	objs := &bpf.CaptureObjects{}
+	if err := spec.LoadAndAssign(objs, nil); err != nil {
+		return explainLoad(err)
+	}
+	c.objs = objs
+	return c.openRings(spec.Maps["rings"].InnerMap)
+}
+
+// prepare sets sizes and constants, and builds the filter into the programs.
+func (c *Capture) prepare(spec *ebpf.CollectionSpec, f *filters) error {
+	spec.Maps["flows"].MaxEntries = uint32(c.opts.MaxFlows)
+	spec.Maps["rings"].InnerMap.MaxEntries = uint32(c.opts.RingBytes)
+	if err := spec.Variables["cfg_turn_budget"].Set(c.opts.TurnBudget); err != nil {
+		return fmt.Errorf("set turn budget: %w", err)
+	}
+	if err := spec.Variables["cfg_shards"].Set(uint32(c.opts.Shards)); err != nil {
+		return fmt.Errorf("set shards: %w", err)
+	}
+	return f.inject(spec)
+}
+
+func (c *Capture) openRings(inner *ebpf.MapSpec) error {
+	for i := range c.opts.Shards {
+		m, err := ebpf.NewMap(inner)
+		if err != nil {
+			return fmt.Errorf("create ring of %d bytes: %w (a power of two, and within the memory limit)", inner.MaxEntries, err)
+		}
+		c.inner = append(c.inner, m)
+		if err := c.objs.Rings.Put(uint32(i), m); err != nil {
+			return fmt.Errorf("install ring %d: %w", i, err)
+		}
+		r, err := openRing(m)
+		if err != nil {
+			return err
+		}
+		c.rings = append(c.rings, r)
+		c.shards = append(c.shards, &shard{ring: r, control: newControl(c.objs.Control, c.opts.Log)})
+	}
+	return nil
+}
+
+// explainLoad puts the remedy into the error. The verifier's log, which can be
+// megabytes, stays in the chain for those who ask (%+v of ebpf.VerifierError).
+func explainLoad(err error) error {
+	var verifier *ebpf.VerifierError
+	switch {
+	case errors.Is(err, os.ErrPermission) && !errors.As(err, &verifier), errors.Is(err, unix.EPERM):
+		return fmt.Errorf("load bpf programs: %w (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: run as root, or see README, Privileges)", errShort(err))
+	case errors.As(err, &verifier):
+		return &VerifierRejection{verifier}
+	case errors.Is(err, ebpf.ErrNotSupported):
+		return fmt.Errorf("load bpf programs: %w (needs Linux 5.15 or later; `agent doctor` tells what is missing)", errShort(err))
+	default:
+		return fmt.Errorf("load bpf programs: %w", errShort(err))
+	}
+}
+
+// VerifierRejection is a program that this kernel refuses. Its message is one
+// line; Log has the verifier's own words.
+type VerifierRejection struct{ cause *ebpf.VerifierError }
+
+func (e *VerifierRejection) Error() string {
+	last := e.cause.Cause.Error()
+	if n := len(e.cause.Log); n > 0 {
+		last = e.cause.Log[n-1]
+	}
+	return fmt.Sprintf("load bpf programs: the kernel's verifier refused: %s (run with --verbose for its log; a shorter --bpf-filter may help; please report kernel version and filter)", last)
+}
+
+// Unwrap returns the cause, for errors.Is.
+func (e *VerifierRejection) Unwrap() error { return e.cause.Cause }
+
+// Log returns the verifier's log.
+func (e *VerifierRejection) Log() string { return fmt.Sprintf("%+v", e.cause) }
+
+// errShort strips the chain of "field X: program Y:" that loading wraps around
+// the cause.
+func errShort(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
