@@ -32,9 +32,9 @@ type Options struct {
 	// TurnBudget is how many payload bytes of each turn are copied; 0 copies
 	// everything. A turn is what one side sends until the other side does.
 	TurnBudget uint32
-	Shards     int // a power of two; default: half the CPUs, 1 to 8
-	RingBytes  int // per shard, a power of two; default 8 MiB
-	MaxFlows   int // size of the kernel's flow table; default 65536
+	Shards     int           // a power of two; default: half the CPUs, 1 to 8
+	RingBytes  int           // per shard, a power of two; default 8 MiB
+	MaxFlows   int           // size of the kernel's flow table; default 65536
 	FlowIdle   time.Duration // a flow without packets for so long is ended; default 5 min
 	// SweepEvery is how often flow totals are read; default 1 s.
 	SweepEvery time.Duration
