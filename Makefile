@@ -1,0 +1,86 @@
+# Everything a developer types. `make help` lists the targets; each one installs
+# what it lacks when it runs as root on Debian, and says what to install otherwise.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS   += --no-builtin-rules
+
+GO    ?= go
+# The committed BPF objects are compared byte by byte: one compiler makes them.
+CLANG ?= clang-14
+STRIP ?= llvm-strip-14
+CLANG_FORMAT ?= clang-format-14
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(CURDIR)/.cache/golangci-lint-$(GOLANGCI_VERSION)
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+
+# The race detector costs a few times the run time: a hung test ends the run, not the patience.
+TEST_FLAGS ?= -race -timeout 9m
+BENCH_TIME ?= 1s
+
+C_FILES := $(wildcard bpf/*.c bpf/include/*.h)
+
+# A toolchain that is older than go.mod asks for is an error, not a download.
+export GOTOOLCHAIN ?= local
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build .cache/deps/test ## show the agent at work, about 15 seconds, nothing stays behind (root)
+	bin/agent demo
+
+.PHONY: build
+build: .cache/deps/go .cache/deps/build ## make bin/agent
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/agent ./cmd/agent
+
+.PHONY: generate
+generate: .cache/deps/go .cache/deps/generate ## compile bpf/ into the committed objects
+	BPF2GO_CC=$(CLANG) BPF2GO_STRIP=$(STRIP) $(GO) generate ./...
+
+.PHONY: test
+test: .cache/deps/go .cache/deps/build .cache/deps/test ## run all tests with the race detector; those that need root skip without it
+	$(GO) test $(TEST_FLAGS) ./...
+
+.PHONY: test-root
+test-root: ## like test, but a test that would skip fails (root)
+	@[[ $$EUID == 0 ]] || { echo 'test-root: needs root [run: sudo -E env "PATH=$$PATH" make test-root]' >&2; exit 1; }
+	GORTAP_TEST_NOSKIP=1 $(MAKE) --no-print-directory test
+
+.PHONY: lint
+lint: .cache/deps/go .cache/deps/build .cache/deps/fmt $(GOLANGCI) ## check style and import rules, change nothing
+	$(GOLANGCI) run
+	@[[ -z "$(C_FILES)" ]] || $(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
+
+.PHONY: fmt
+fmt: .cache/deps/go .cache/deps/fmt $(GOLANGCI) ## format Go and C
+	$(GOLANGCI) fmt
+	@[[ -z "$(C_FILES)" ]] || $(CLANG_FORMAT) -i $(C_FILES)
+
+.PHONY: bench
+bench: .cache/deps/go .cache/deps/build ## run the Go benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
+
+.PHONY: e2e
+e2e: build .cache/deps/test ## run the whole-binary tests, uncached (root)
+	GORTAP_TEST_NOSKIP=1 $(GO) test -count=1 -timeout 9m ./test/e2e/...
+
+.PHONY: clean
+clean: ## remove what make made
+	rm -rf bin .cache
+
+# Stamps: a machine is looked at once a checkout, and again when the list changes.
+.cache/deps/%: .ci/deps go.mod
+	@.ci/deps $*
+	@mkdir -p $(@D) && touch $@
+
+# Built from source through the module proxy: about 3 minutes once on 2 cores.
+$(GOLANGCI): | .cache/deps/go
+	@echo "building golangci-lint $(GOLANGCI_VERSION) (once)"
+	@GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv .cache/bin/golangci-lint $@
