@@ -1,0 +1,48 @@
+package lab
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestSweepRemovesOnlyFoldersOfTheDead(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	live, err := newTempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := newTempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := newTempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-2 * orphanAge)
+	for _, d := range []*tempDir{live, dead} {
+		if err := os.Chtimes(d.path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead.lock.Close() // as the kernel does when its process ends
+	fresh.lock.Close()
+
+	if err := sweepTempDirs(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		dir  *tempDir
+		want bool
+	}{{"live", live, true}, {"dead", dead, false}, {"made just now", fresh, true}} {
+		_, err := os.Stat(tc.dir.path)
+		if got := err == nil; got != tc.want {
+			t.Errorf("%s folder: exists = %v, want %v", tc.name, got, tc.want)
+		}
+	}
+	if err := live.remove(); err != nil {
+		t.Error(err)
+	}
+}
