@@ -34,7 +34,7 @@ type NginxOptions struct {
 // with a small body, after it has read the whole request. Elsewhere it discards
 // request bodies and does not count them.
 type Nginx struct {
-	dir    *tempDir
+	dir    *TempDir
 	cmd    *exec.Cmd
 	output bytes.Buffer // nginx's own messages; read after exited
 	exited chan struct{}
@@ -83,22 +83,22 @@ func StartNginx(ctx context.Context, n *Namespace, o NginxOptions) (*Nginx, erro
 	if err != nil {
 		return nil, fmt.Errorf("find nginx: %w (on Debian: apt-get install nginx-light)", err)
 	}
-	dir, err := newTempDir()
+	dir, err := NewTempDir()
 	if err != nil {
 		return nil, err
 	}
 	s := &Nginx{dir: dir, exited: make(chan struct{})}
 	config, err := s.prepare(o)
 	if err != nil {
-		return nil, errors.Join(err, dir.remove())
+		return nil, errors.Join(err, dir.Remove())
 	}
-	s.cmd = exec.Command(program, "-p", dir.path, "-c", config)
+	s.cmd = exec.Command(program, "-p", dir.Path, "-c", config)
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	// nginx is the init of its own pid namespace: with it, its workers die. A
 	// group of its own keeps a terminal's Ctrl-C from it.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Setpgid: true}
 	if err := n.Start(s.cmd); err != nil {
-		return nil, errors.Join(fmt.Errorf("start nginx: %w", err), dir.remove())
+		return nil, errors.Join(fmt.Errorf("start nginx: %w", err), dir.Remove())
 	}
 	go func() {
 		defer close(s.exited)
@@ -114,16 +114,16 @@ func StartNginx(ctx context.Context, n *Namespace, o NginxOptions) (*Nginx, erro
 // prepare writes the config and the files and returns the config's path.
 func (s *Nginx) prepare(o NginxOptions) (string, error) {
 	var conf strings.Builder
-	err := nginxConfig.Execute(&conf, map[string]string{"Dir": s.dir.path, "Server": o.Server, "Format": accessFormat})
+	err := nginxConfig.Execute(&conf, map[string]string{"Dir": s.dir.Path, "Server": o.Server, "Format": accessFormat})
 	if err != nil {
 		return "", fmt.Errorf("fill nginx config: %w", err)
 	}
-	path := filepath.Join(s.dir.path, "nginx.conf")
+	path := filepath.Join(s.dir.Path, "nginx.conf")
 	if err := os.WriteFile(path, []byte(conf.String()), 0o600); err != nil {
 		return "", fmt.Errorf("write nginx config: %w", err)
 	}
 	for name, size := range o.Files {
-		file := filepath.Join(s.dir.path, "www", filepath.FromSlash(name))
+		file := filepath.Join(s.dir.Path, "www", filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			return "", fmt.Errorf("create folder: %w", err)
 		}
@@ -170,8 +170,8 @@ func (s *Nginx) Stop() ([]Access, error) {
 		s.cmd.Process.Kill()
 		<-s.exited
 	}
-	log, err := readAccessLog(filepath.Join(s.dir.path, "access.log"))
-	return log, errors.Join(err, s.dir.remove())
+	log, err := readAccessLog(filepath.Join(s.dir.Path, "access.log"))
+	return log, errors.Join(err, s.dir.Remove())
 }
 
 // content is deterministic and does not compress (xorshift32).

@@ -14,16 +14,16 @@ const tempPattern = "gortap-lab-*"
 // orphanAge keeps the sweep away from a folder that was made but not locked yet.
 const orphanAge = time.Minute
 
-// tempDir is a folder that is locked as long as the process that made it lives,
+// TempDir is a folder that is locked as long as the process that made it lives,
 // so that a later one can tell what a killed one left behind.
-type tempDir struct {
-	path string
+type TempDir struct {
+	Path string
 	lock *os.File
 }
 
-// newTempDir makes a folder that every user may enter, and removes those of dead
-// processes.
-func newTempDir() (*tempDir, error) {
+// NewTempDir makes a folder, and removes those of dead processes. The caller
+// removes it.
+func NewTempDir() (*TempDir, error) {
 	if err := sweepTempDirs(); err != nil {
 		return nil, err
 	}
@@ -36,12 +36,13 @@ func newTempDir() (*tempDir, error) {
 		os.RemoveAll(path)
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return &tempDir{path: path, lock: lock}, nil
+	return &TempDir{Path: path, lock: lock}, nil
 }
 
-func (d *tempDir) remove() error {
+// Remove removes the folder and what is in it.
+func (d *TempDir) Remove() error {
 	defer d.lock.Close()
-	if err := os.RemoveAll(d.path); err != nil {
+	if err := os.RemoveAll(d.Path); err != nil {
 		return fmt.Errorf("remove temp folder: %w", err)
 	}
 	return nil
@@ -61,7 +62,7 @@ func sweepTempDirs() error {
 		if err != nil {
 			continue // in use, or another sweep has it
 		}
-		err = (&tempDir{path: path, lock: lock}).remove()
+		err = (&TempDir{Path: path, lock: lock}).Remove()
 		if err != nil {
 			return err
 		}

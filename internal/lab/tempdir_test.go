@@ -8,21 +8,21 @@ import (
 
 func TestSweepRemovesOnlyFoldersOfTheDead(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	live, err := newTempDir()
+	live, err := NewTempDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead, err := newTempDir()
+	dead, err := NewTempDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := newTempDir()
+	fresh, err := NewTempDir()
 	if err != nil {
 		t.Fatal(err)
 	}
 	old := time.Now().Add(-2 * orphanAge)
-	for _, d := range []*tempDir{live, dead} {
-		if err := os.Chtimes(d.path, old, old); err != nil {
+	for _, d := range []*TempDir{live, dead} {
+		if err := os.Chtimes(d.Path, old, old); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,15 +34,15 @@ func TestSweepRemovesOnlyFoldersOfTheDead(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name string
-		dir  *tempDir
+		dir  *TempDir
 		want bool
 	}{{"live", live, true}, {"dead", dead, false}, {"made just now", fresh, true}} {
-		_, err := os.Stat(tc.dir.path)
+		_, err := os.Stat(tc.dir.Path)
 		if got := err == nil; got != tc.want {
 			t.Errorf("%s folder: exists = %v, want %v", tc.name, got, tc.want)
 		}
 	}
-	if err := live.remove(); err != nil {
+	if err := live.Remove(); err != nil {
 		t.Error(err)
 	}
 }
