@@ -37,7 +37,12 @@ func (s *shard) deliver(record []byte) {
 		NetBytes: int(e.NetBytes),
 		TsNs:     s.clock.unix(e.TsNs),
 	}
-	if e.TailLen == 0 {
+	switch int(e.TailLen) {
+	case 0:
+		s.handler.Segment(seg)
+		return
+	case seg.Len:
+		seg.Data = e.Tail[:e.TailLen]
 		s.handler.Segment(seg)
 		return
 	}
