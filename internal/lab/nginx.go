@@ -102,7 +102,7 @@ func StartNginx(ctx context.Context, n *Namespace, o NginxOptions) (*Nginx, erro
 	}
 	go func() {
 		defer close(s.exited)
-		s.cmd.Wait() // how it ended says less than what it printed
+		_ = s.cmd.Wait() // how it ended says less than what it printed
 	}()
 	if err := s.awaitAccept(ctx, n); err != nil {
 		_, stopErr := s.Stop()
