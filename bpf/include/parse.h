@@ -73,7 +73,7 @@ static __always_inline int parse_tcp(struct frame *f, struct segment *s, __u32 o
 	if (l4_len < sizeof(tcp) || LOAD_HEADER(f, off, &tcp))
 		return OUT_MALFORMED;
 	doff = tcp.doff * 4;
-	if (doff < sizeof(tcp) || doff > l4_len || off + l4_len > f->len)
+	if (doff < sizeof(tcp) || doff > l4_len)
 		return OUT_MALFORMED;
 	s->off = off + doff;
 	s->len = l4_len - doff;
@@ -114,11 +114,11 @@ static __always_inline int parse_ipv4(struct frame *f, struct segment *s, __u32 
 	ihl = ip.ihl * 4;
 	/* A GSO packet above 64 KiB (BIG TCP) has no total length. */
 	total = ip.tot_len ? bpf_ntohs(ip.tot_len) : f->len - off;
+	if (ihl < sizeof(ip) || total < ihl || off + total > f->len)
+		return OUT_MALFORMED;
 	s->net_bytes = total;
 	if (ip.frag_off & bpf_htons(0x3fff)) /* MF or an offset */
 		return OUT_FRAGMENT;
-	if (ihl < sizeof(ip) || total < ihl)
-		return OUT_MALFORMED;
 	src[3] = ip.saddr;
 	dst[3] = ip.daddr;
 	return parse_tcp(f, s, off + ihl, total - ihl, src, dst);
@@ -134,18 +134,18 @@ static __always_inline int parse_ipv6(struct frame *f, struct segment *s, __u32 
 		return OUT_MALFORMED;
 	/* Zero: a jumbogram (RFC 2675), as BIG TCP makes them. */
 	end = ip.payload_len ? next_off + bpf_ntohs(ip.payload_len) : f->len;
-	s->net_bytes = end - off;
 	next = ip.nexthdr;
 
-	for (int i = 0; i < MAX_EXT_HEADERS; i++) {
+	for (int i = 0; i <= MAX_EXT_HEADERS; i++) {
 		struct {
 			__u8 next;
 			__u8 len;
 		} ext;
 
 		if (next == IPPROTO_TCP) {
-			if (next_off > end)
+			if (next_off > end || end > f->len)
 				return OUT_MALFORMED;
+			s->net_bytes = end - off;
 			return parse_tcp(f, s, next_off, end - next_off,
 					 ip.saddr.in6_u.u6_addr32, ip.daddr.in6_u.u6_addr32);
 		}
@@ -160,11 +160,16 @@ static __always_inline int parse_ipv6(struct frame *f, struct segment *s, __u32 
 			if (LOAD_HEADER(f, next_off, &frag))
 				return OUT_MALFORMED;
 			/* An atomic fragment (RFC 6946) is a whole packet. */
-			if (frag.frag_off & bpf_htons(0xfff9))
-				return frag.next == IPPROTO_TCP ? OUT_FRAGMENT : OUT_NOT_TCP;
 			next = frag.next;
 			next_off += sizeof(frag);
-			continue;
+			if (!(frag.frag_off & bpf_htons(0xfff9)))
+				continue;
+			if (next != IPPROTO_TCP)
+				return OUT_NOT_TCP;
+			if (next_off > end || end > f->len)
+				return OUT_MALFORMED;
+			s->net_bytes = end - off;
+			return OUT_FRAGMENT;
 		}
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
 		    next != IPPROTO_DSTOPTS && next != IPPROTO_AH && next != IPPROTO_MH)

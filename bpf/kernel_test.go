@@ -1,0 +1,322 @@
+package bpf_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"gortap/bpf"
+	"gortap/internal/flow"
+	"gortap/internal/testutil"
+)
+
+// settings are what Go sets before the load.
+type settings struct {
+	budget    uint32
+	shards    int
+	ringBytes int
+	maxFlows  int
+}
+
+// kernel is the loaded programs, and their rings in the hands of the test.
+// Nothing is attached: packets come by BPF_PROG_TEST_RUN.
+type kernel struct {
+	bpf.CaptureObjects
+	t     testing.TB
+	rings []*ringbuf.Reader
+	last  counters
+}
+
+// newKernel loads the programs, which takes half a second: share it among cases.
+func newKernel(t testing.TB, s settings) *kernel {
+	t.Helper()
+	testutil.RequireRoot(t)
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Fatal(err)
+	}
+	spec, err := bpf.LoadCapture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.shards = max(s.shards, 1)
+	if s.maxFlows > 0 {
+		spec.Maps["flows"].MaxEntries = uint32(s.maxFlows)
+	}
+	if s.ringBytes > 0 {
+		spec.Maps["rings"].InnerMap.MaxEntries = uint32(s.ringBytes)
+	}
+	setVariable(t, spec, bpf.CaptureVarCfgTurnBudget, s.budget)
+	setVariable(t, spec, bpf.CaptureVarCfgShards, uint32(s.shards))
+	k := &kernel{t: t}
+	if err := spec.LoadAndAssign(&k.CaptureObjects, nil); err != nil {
+		t.Fatalf("%+v", err)
+	}
+	t.Cleanup(func() { k.Close() })
+	for i := range s.shards {
+		k.openRing(i, spec.Maps["rings"].InnerMap)
+	}
+	k.last = k.counters()
+	return k
+}
+
+func setVariable(t testing.TB, spec *ebpf.CollectionSpec, name string, value uint32) {
+	t.Helper()
+	if err := spec.Variables[name].Set(value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (k *kernel) openRing(shard int, spec *ebpf.MapSpec) {
+	k.t.Helper()
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() { m.Close() })
+	if err := k.Rings.Put(uint32(shard), m); err != nil {
+		k.t.Fatal(err)
+	}
+	r, err := ringbuf.NewReader(m)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() { r.Close() })
+	// The programs never wake a reader. One whose time is over reads what is there.
+	r.SetDeadline(time.Unix(1, 0))
+	k.rings = append(k.rings, r)
+}
+
+// reset forgets flows, records and counts: the next case starts from nothing.
+func (k *kernel) reset() {
+	k.t.Helper()
+	for key := range k.flows() {
+		if err := k.Flows.Delete(&key); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	k.records()
+	k.last = k.counters()
+}
+
+// flows returns the flow table.
+func (k *kernel) flows() map[bpf.CaptureFlowKey]bpf.CaptureFlow {
+	k.t.Helper()
+	all := map[bpf.CaptureFlowKey]bpf.CaptureFlow{}
+	var key bpf.CaptureFlowKey
+	var value bpf.CaptureFlow
+	entries := k.Flows.Iterate()
+	for entries.Next(&key, &value) {
+		all[key] = value
+	}
+	if err := entries.Err(); err != nil {
+		k.t.Fatal(err)
+	}
+	return all
+}
+
+// flow returns the only flow.
+func (k *kernel) flow() bpf.CaptureFlow {
+	k.t.Helper()
+	all := k.flows()
+	if len(all) != 1 {
+		k.t.Fatalf("%d flows in the table, want 1", len(all))
+	}
+	for _, f := range all {
+		return f
+	}
+	panic("unreachable")
+}
+
+// counters are the packets and bytes of each outcome, those that are not zero.
+type counters map[string]bpf.CaptureCounter
+
+// outcomes names them as event.h does.
+func outcomes() [bpf.CaptureOutcomeOUT_MAX]string {
+	return [...]string{
+		bpf.CaptureOutcomeOUT_NO_MATCH:        "NO_MATCH",
+		bpf.CaptureOutcomeOUT_NOT_IP:          "NOT_IP",
+		bpf.CaptureOutcomeOUT_NOT_TCP:         "NOT_TCP",
+		bpf.CaptureOutcomeOUT_DUPLICATE:       "DUPLICATE",
+		bpf.CaptureOutcomeOUT_EMITTED:         "EMITTED",
+		bpf.CaptureOutcomeOUT_COUNTED:         "COUNTED",
+		bpf.CaptureOutcomeOUT_FRAGMENT:        "FRAGMENT",
+		bpf.CaptureOutcomeOUT_MALFORMED:       "MALFORMED",
+		bpf.CaptureOutcomeOUT_RING_FULL:       "RING_FULL",
+		bpf.CaptureOutcomeOUT_FLOW_TABLE_FULL: "FLOW_TABLE_FULL",
+		bpf.CaptureOutcomeOUT_EVICTING:        "EVICTING",
+		bpf.CaptureOutcomeOUT_OUT_OF_WINDOW:   "OUT_OF_WINDOW",
+		bpf.CaptureOutcomeOUT_COPY_FAILED:     "COPY_FAILED",
+	}
+}
+
+func (k *kernel) counters() counters {
+	k.t.Helper()
+	all := counters{}
+	for i, name := range outcomes() {
+		var perCPU []bpf.CaptureCounter
+		if err := k.Counters.Lookup(uint32(i), &perCPU); err != nil {
+			k.t.Fatal(err)
+		}
+		sum := bpf.CaptureCounter{}
+		for _, c := range perCPU {
+			sum.Packets += c.Packets
+			sum.Bytes += c.Bytes
+		}
+		if sum.Packets != 0 || sum.Bytes != 0 {
+			all[name] = sum
+		}
+	}
+	return all
+}
+
+// moved returns what was counted since the last call.
+func (k *kernel) moved() counters {
+	k.t.Helper()
+	now, diff := k.counters(), counters{}
+	for name, c := range now {
+		c.Packets -= k.last[name].Packets
+		c.Bytes -= k.last[name].Bytes
+		if c.Packets != 0 || c.Bytes != 0 {
+			diff[name] = c
+		}
+	}
+	k.last = now
+	return diff
+}
+
+// record is a ring record: an event with the bytes behind it, or a flow's end.
+type record struct {
+	Event *bpf.CaptureEvent
+	Data  string
+	End   *bpf.CaptureFlowEnd
+	Shard int
+}
+
+// records empties the rings.
+func (k *kernel) records() []record {
+	k.t.Helper()
+	var all []record
+	for shard, r := range k.rings {
+		for {
+			raw, err := r.Read()
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+			if err != nil {
+				k.t.Fatal(err)
+			}
+			rec := decode(k.t, raw.RawSample)
+			rec.Shard = shard
+			all = append(all, rec)
+		}
+	}
+	return all
+}
+
+func decode(t testing.TB, raw []byte) record {
+	t.Helper()
+	var rec record
+	var into any
+	switch kind := raw[8]; kind {
+	case uint8(bpf.CaptureEventTypeEVENT_SEGMENT):
+		rec.Event = new(bpf.CaptureEvent)
+		into = rec.Event
+	case uint8(bpf.CaptureEventTypeEVENT_FLOW_END):
+		rec.End = new(bpf.CaptureFlowEnd)
+		into = rec.End
+	default:
+		t.Fatalf("record of type %d", kind)
+	}
+	n, err := binary.Decode(raw, binary.LittleEndian, into)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec.Event != nil {
+		rec.Data = string(raw[n : n+int(rec.Event.Cap)])
+	}
+	return rec
+}
+
+// skb is the part of struct __sk_buff that a test run may set: the interface.
+type skb struct {
+	_       [10]uint32
+	Ifindex uint32
+	_       [33]uint32
+}
+
+// xdpMD is struct xdp_md.
+type xdpMD struct {
+	Data, DataEnd, DataMeta, IngressIfindex, RxQueueIndex, EgressIfindex uint32
+}
+
+// show runs a hook's program on a frame and checks what holds for every packet:
+// it goes on, unchanged. Interface 0 is the kernel's choice, loopback.
+func (k *kernel) show(h hook, frame []byte, ifindex int) {
+	k.t.Helper()
+	out := make([]byte, len(frame)+64)
+	opts := &ebpf.RunOptions{Data: frame, DataOut: out}
+	switch {
+	case ifindex != 0 && h.xdp:
+		opts.Context = xdpMD{DataEnd: uint32(len(frame)), IngressIfindex: uint32(ifindex)}
+	case ifindex != 0:
+		opts.Context = skb{Ifindex: uint32(ifindex)}
+	}
+	verdict, err := h.prog.Run(opts)
+	if err != nil {
+		k.t.Fatalf("run %s on %d bytes: %v", h.name, len(frame), err)
+	}
+	if int32(verdict) != h.pass {
+		k.t.Errorf("%s: verdict %d, want %d", h.name, int32(verdict), h.pass)
+	}
+	if !bytes.Equal(opts.DataOut, frame) {
+		k.t.Errorf("%s changed the packet:\n%x\n%x", h.name, frame, opts.DataOut)
+	}
+}
+
+const tcNext = -1 // TCX_NEXT, TC_ACT_UNSPEC
+
+// hook is a program and what it takes.
+type hook struct {
+	name     string
+	prog     *ebpf.Program
+	raw, xdp bool
+	pass     int32
+}
+
+func (k *kernel) hooks() []hook {
+	const xdpPass = 2
+	return []hook{
+		{"tc_l2_ingress", k.TcL2Ingress, false, false, tcNext},
+		{"tc_l2_egress", k.TcL2Egress, false, false, tcNext},
+		{"tc_l3_ingress", k.TcL3Ingress, true, false, tcNext},
+		{"tc_l3_egress", k.TcL3Egress, true, false, tcNext},
+		{"xdp_l2", k.XdpL2, false, true, xdpPass},
+		{"xdp_l3", k.XdpL3, true, true, xdpPass},
+	}
+}
+
+// ingress is the hook of the tests for which any will do.
+func (k *kernel) ingress() hook { return k.hooks()[0] }
+
+func (k *kernel) xdp() hook { return k.hooks()[4] }
+
+func monotonic(t testing.TB) uint64 {
+	t.Helper()
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		t.Fatal(err)
+	}
+	return uint64(ts.Nano())
+}
+
+func kernelKey(k flow.Key) bpf.CaptureFlowKey {
+	return bpf.CaptureFlowKey{A: k.A, B: k.B, Aport: k.APort, Bport: k.BPort, Net: k.Net}
+}
