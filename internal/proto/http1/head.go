@@ -1,0 +1,307 @@
+package http1
+
+import (
+	"bytes"
+
+	"gortap/internal/proto"
+)
+
+// field names the fields that matter here.
+type field uint8
+
+const (
+	otherField field = iota
+	hostField
+	upgradeField
+	lengthField
+	codingField
+)
+
+// head is what a start line and the fields after it say about framing.
+type head struct {
+	version version
+	status  int
+	firstNs int64
+	size    int64 // bytes so far
+	field   field // of the line before, which a folded line continues
+
+	length      int64 // Content-Length, where knownLength
+	hasLength   bool  // there was such a field
+	knownLength bool  // and it had a number
+	badLength   bool  // or it had something else, or two numbers that differ
+	coded       bool  // there was a transfer coding
+	chunked     bool  // the last one was chunked
+	upgrade     []byte
+}
+
+// readStart reads what stands between messages: empty lines (RFC 9112, 2.2)
+// and a start line.
+func (h *half) readStart(b []byte) int {
+	n := 0
+	if len(h.line) == 0 {
+		for n < len(b) && (b[n] == '\r' || b[n] == '\n') {
+			n++
+		}
+		h.keep(b[:n])
+		if n == len(b) {
+			return n
+		}
+		h.beginHead()
+	}
+	line, k, whole := h.readLine(b[n:])
+	h.head.size += int64(k)
+	h.keep(b[n : n+k])
+	n += k
+	switch {
+	case !whole && h.couldOpen():
+		return n
+	case whole && h.open(line):
+		h.line = h.line[:0]
+		return n
+	}
+	h.refuse(whole)
+	return n
+}
+
+func (h *half) beginHead() {
+	h.head = head{firstNs: h.ts, upgrade: h.head.upgrade[:0]}
+}
+
+// couldOpen reports whether the line so far may become a start line.
+func (h *half) couldOpen() bool {
+	if h.side == proto.Client {
+		return couldBeRequest(h.line)
+	}
+	return couldBeStatus(h.line)
+}
+
+// open begins a message with line, if it is a start line.
+func (h *half) open(line []byte) bool {
+	if h.side == proto.Server {
+		status, v, ok := parseStatusLine(line)
+		if ok {
+			h.head.status, h.head.version, h.state = status, v, inFields
+		}
+		return ok
+	}
+	parse := parseRequestLine
+	if h.cut {
+		parse = parseCutRequestLine
+	}
+	r, ok := parse(line)
+	if !ok {
+		return false
+	}
+	x := h.p.f.exchange()
+	x.setRequest(h.p.conn, r)
+	h.x, h.head.version, h.state = x, r.version, inFields
+	if r.version == v09 {
+		// A simple request is this one line (RFC 1945, 5).
+		h.commit(proto.Head)
+		h.end()
+	}
+	return true
+}
+
+// refuse gives up on a line that is no start line. whole says that its end was
+// read.
+func (h *half) refuse(whole bool) {
+	if h.answersSimple() {
+		h.line = h.line[:0]
+		h.openSimple()
+		return
+	}
+	why := proto.Malformed
+	if h.side == proto.Server && h.p.first == nil {
+		why = proto.AfterMessage
+	}
+	h.dropPending(why)
+	h.adrift(why, whole)
+}
+
+// answersSimple reports whether the side is to answer an HTTP/0.9 request,
+// with content and nothing else.
+func (h *half) answersSimple() bool {
+	return h.side == proto.Server && h.p.first != nil && h.p.first.Protocol == proto.HTTP09
+}
+
+// openSimple begins such an answer with what was read so far.
+func (h *half) openSimple() {
+	h.head.version, h.head.status = v09, 0
+	n := h.pending
+	h.commit(proto.Body)
+	h.x.Response.Body += n
+	h.state = untilClose
+}
+
+// readFields reads lines up to the empty one.
+func (h *half) readFields(b []byte) int {
+	used := 0
+	for used < len(b) {
+		line, n, whole := h.readLine(b[used:])
+		used += n
+		h.head.size += int64(n)
+		if !whole {
+			break
+		}
+		if len(line) == 0 {
+			h.line = h.line[:0]
+			h.keep(b[:used])
+			h.endHead(b[used:])
+			return used
+		}
+		h.readField(line)
+		h.line = h.line[:0]
+	}
+	h.keep(b[:used])
+	return used
+}
+
+// readField takes one field line. A line that is none is passed over: what it
+// was meant to be cannot change the framing.
+func (h *half) readField(line []byte) {
+	if isSpace(line[0]) { // obs-fold (RFC 9112, 5.2): more of the field before
+		h.readValue(bytes.Trim(line, " \t"))
+		return
+	}
+	i := bytes.IndexByte(line, ':')
+	if i < 0 {
+		h.head.field = otherField
+		return
+	}
+	h.head.field = fieldOf(bytes.TrimRight(line[:i], " \t"))
+	if h.head.field != otherField {
+		h.readValue(bytes.Trim(line[i+1:], " \t"))
+	}
+	if h.head.field == lengthField {
+		h.head.hasLength = true
+	}
+}
+
+func (h *half) readValue(v []byte) {
+	switch h.head.field {
+	case hostField:
+		if h.side == proto.Client && len(v) > 0 && len(h.x.Host) == 0 {
+			h.x.setHost(v)
+		}
+	case upgradeField:
+		if len(h.head.upgrade) == 0 {
+			h.head.upgrade = appendLower(h.head.upgrade, firstItem(v))
+		}
+	case lengthField:
+		h.head.readLength(v)
+	case codingField:
+		h.head.readCoding(v)
+	}
+}
+
+// fieldOf tells which field a name is. Names are compared without case.
+func fieldOf(name []byte) field {
+	switch len(name) {
+	case 4:
+		if equalFold(name, "host") {
+			return hostField
+		}
+	case 7:
+		if equalFold(name, "upgrade") {
+			return upgradeField
+		}
+	case 14:
+		if equalFold(name, "content-length") {
+			return lengthField
+		}
+	case 17:
+		if equalFold(name, "transfer-encoding") {
+			return codingField
+		}
+	}
+	return otherField
+}
+
+// readLength takes a Content-Length. A list of equal numbers is one number
+// (RFC 9112, 6.3); anything else is no length at all.
+func (hd *head) readLength(v []byte) {
+	for len(v) > 0 {
+		var item []byte
+		item, v = cutItem(v)
+		n, ok := parseLength(item)
+		if !ok || hd.knownLength && n != hd.length {
+			hd.badLength = true
+			return
+		}
+		hd.length, hd.knownLength = n, true
+	}
+}
+
+// parseLength reads decimal digits. A body above 2^60 bytes is no body.
+func parseLength(b []byte) (int64, bool) {
+	if len(b) == 0 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range b {
+		if !isDigit(c) || n > 1<<60/10 {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
+
+// readCoding takes a list of transfer codings, of which only the last matters
+// for the framing, and only if it is chunked (RFC 9112, 6.3). "identity" was
+// one that meant none.
+func (hd *head) readCoding(v []byte) {
+	for len(v) > 0 {
+		var item []byte
+		item, v = cutItem(v)
+		if i := bytes.IndexByte(item, ';'); i >= 0 {
+			item = bytes.TrimRight(item[:i], " \t")
+		}
+		if len(item) == 0 || equalFold(item, "identity") {
+			continue
+		}
+		hd.coded = true
+		hd.chunked = equalFold(item, "chunked")
+	}
+}
+
+// cutItem splits the first item off a comma-separated list.
+func cutItem(v []byte) (item, rest []byte) {
+	item, rest, _ = bytes.Cut(v, []byte(","))
+	return bytes.Trim(item, " \t"), rest
+}
+
+// firstItem returns the first item of an Upgrade list, without its version
+// where it has one (RFC 9110, 7.8).
+func firstItem(v []byte) []byte {
+	item, _ := cutItem(v)
+	name, _, _ := bytes.Cut(item, []byte("/"))
+	return name
+}
+
+func equalFold(b []byte, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if toLower(c) != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func appendLower(dst, b []byte) []byte {
+	for _, c := range b {
+		dst = append(dst, toLower(c))
+	}
+	return dst
+}
+
+func toLower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
+}

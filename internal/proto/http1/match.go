@@ -1,0 +1,132 @@
+package http1
+
+import (
+	"bytes"
+
+	"gortap/internal/proto"
+)
+
+// Match tells what b, where a message may begin, is to HTTP/1. At the first
+// byte of a connection (first) a known method and a path are enough, as is all
+// that lenient servers take. Elsewhere b may be the middle of anything, and
+// only a whole and exact start line counts.
+func Match(b []byte, first bool) proto.Verdict {
+	if first {
+		b = bytes.TrimLeft(b, "\r\n")
+		if len(b) == 0 {
+			return proto.More
+		}
+		if bytes.HasPrefix(b, []byte("HTTP/1.")) {
+			return proto.FromServer
+		}
+		if knownRequest(b) {
+			return proto.FromClient
+		}
+	}
+	line, whole := b, false
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		line, whole = trimCR(b[:i]), true
+	}
+	if !whole {
+		if couldStartStatus(line) || couldStartRequest(line) {
+			return proto.More
+		}
+		return proto.No
+	}
+	if isStatusStart(line) {
+		return proto.FromServer
+	}
+	if isRequestStart(line) {
+		return proto.FromClient
+	}
+	if first {
+		if r, ok := parseRequestLine(line); ok && r.version != v09 {
+			return proto.FromClient
+		}
+	}
+	return proto.No
+}
+
+// knownMethods are those that other text protocols do not begin with and a
+// path follow.
+var knownMethods = [...]string{"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "PATCH ", "OPTIONS ", "TRACE "}
+
+// knownRequest reports whether b begins with a well-known method and a target
+// that no relative of HTTP has: RTSP, SIP and ICAP differ in the URI's scheme.
+func knownRequest(b []byte) bool {
+	for _, m := range &knownMethods {
+		if bytes.HasPrefix(b, []byte(m)) {
+			rest := b[len(m):]
+			return bytes.HasPrefix(rest, []byte("/")) || bytes.HasPrefix(rest, []byte("http://")) || bytes.HasPrefix(rest, []byte("https://"))
+		}
+	}
+	return false
+}
+
+// isRequestStart reports whether line is a request line to the letter.
+func isRequestStart(line []byte) bool {
+	const version = len(" HTTP/1.1")
+	if len(line) < len("A /")+version || line[len(line)-version] != ' ' {
+		return false
+	}
+	if _, ok := parseVersion(line[len(line)-version+1:]); !ok {
+		return false
+	}
+	line = line[:len(line)-version]
+	i := tokenLen(line, maxMethod)
+	if i == 0 || i == len(line) || line[i] != ' ' {
+		return false
+	}
+	target := line[i+1:]
+	return bytes.IndexByte(target, ' ') < 0 && printable(target)
+}
+
+// isStatusStart reports whether line is a status line to the letter.
+func isStatusStart(line []byte) bool {
+	status, _, ok := parseStatusLine(line)
+	return ok && status >= 100 && line[8] == ' ' && isDigit(line[9])
+}
+
+// couldStartRequest reports whether the incomplete line b may become an exact
+// request line.
+func couldStartRequest(b []byte) bool {
+	i := tokenLen(b, maxMethod)
+	if i == len(b) {
+		return i <= maxMethod
+	}
+	if i == 0 || b[i] != ' ' {
+		return false
+	}
+	target := b[i+1:]
+	j := bytes.IndexByte(target, ' ')
+	if j < 0 {
+		return len(target) == 0 || printable(target)
+	}
+	return j > 0 && printable(target[:j]) && couldBeVersion(target[j+1:])
+}
+
+// couldStartStatus is the same for a status line.
+func couldStartStatus(b []byte) bool {
+	if len(b) <= 8 {
+		return couldBeVersion(b)
+	}
+	if !couldBeVersion(b[:8]) || b[8] != ' ' {
+		return false
+	}
+	for i := 9; i < len(b) && i < 12; i++ {
+		if !isDigit(b[i]) {
+			return false
+		}
+	}
+	return len(b) <= 12 || isSpace(b[12]) || b[12] == '\r'
+}
+
+// couldBeVersion reports whether b may be the beginning of "HTTP/1.x", with a
+// CR after it.
+func couldBeVersion(b []byte) bool {
+	const name = "HTTP/1."
+	if len(b) <= len(name) {
+		return string(b) == name[:len(b)]
+	}
+	return string(b[:len(name)]) == name && isDigit(b[7]) && (len(b) == 8 || len(b) == 9 && b[8] == '\r')
+}

@@ -1,0 +1,159 @@
+package http1
+
+import (
+	"bytes"
+
+	"gortap/internal/proto"
+)
+
+// version is the protocol version of a start line.
+type version uint8
+
+const (
+	v11 version = iota
+	v10
+	v09
+)
+
+func (v version) protocol() proto.Protocol {
+	switch v {
+	case v09:
+		return proto.HTTP09
+	case v10:
+		return proto.HTTP10
+	default:
+		return proto.HTTP11
+	}
+}
+
+// maxMethod is the longest method taken for one, in bytes. The longest
+// registered ones have 17 (UPDATEREDIRECTREF, BASELINE-CONTROL is 16).
+const maxMethod = 64
+
+// requestLine is a parsed request line; the slices are part of the line.
+type requestLine struct {
+	method, target []byte
+	version        version
+}
+
+// parseRequestLine reads a request line as lenient servers do (RFC 9112, 3):
+// any white space separates, and the target is whatever stands between the
+// method and the version. Without a version it is an HTTP/0.9 simple request,
+// which has to be GET of a path or an absolute URI.
+func parseRequestLine(line []byte) (r requestLine, ok bool) {
+	i := tokenLen(line, maxMethod)
+	if i == 0 || i == len(line) || !isSpace(line[i]) {
+		return r, false
+	}
+	r.method = line[:i]
+	rest := bytes.Trim(line[i:], " \t")
+	if j := bytes.LastIndexAny(rest, " \t"); j > 0 {
+		if v, isVersion := parseVersion(rest[j+1:]); isVersion {
+			r.version, r.target = v, bytes.TrimRight(rest[:j], " \t")
+			return r, printable(r.target)
+		}
+		return r, false
+	}
+	r.version, r.target = v09, rest
+	simple := string(r.method) == "GET" && (bytes.HasPrefix(rest, []byte("/")) || bytes.HasPrefix(rest, []byte("http://")))
+	return r, simple && printable(rest)
+}
+
+// parseCutRequestLine reads what was kept of a request line that is longer
+// than the limit: its version is beyond it.
+func parseCutRequestLine(line []byte) (r requestLine, ok bool) {
+	i := tokenLen(line, maxMethod)
+	if i == 0 || i == len(line) || !isSpace(line[i]) {
+		return r, false
+	}
+	r.method, r.target = line[:i], bytes.TrimLeft(line[i:], " \t")
+	return r, printable(r.target)
+}
+
+// parseVersion reads "HTTP/1.1" and its like. Only major version 1 can be framed as HTTP/1.
+func parseVersion(b []byte) (version, bool) {
+	if len(b) != 8 || string(b[:5]) != "HTTP/" || b[6] != '.' || !isDigit(b[7]) {
+		return 0, false
+	}
+	switch {
+	case b[5] == '1' && b[7] == '0':
+		return v10, true
+	case b[5] == '1':
+		return v11, true
+	case b[5] == '0':
+		return v10, true // whoever names 0.9 sends fields like 1.0
+	}
+	return 0, false
+}
+
+// parseStatusLine reads a status line (RFC 9112, 4): any three digits, and the
+// reason phrase may be missing with its space.
+func parseStatusLine(line []byte) (status int, v version, ok bool) {
+	if len(line) < 12 || !isSpace(line[8]) {
+		return 0, 0, false
+	}
+	v, ok = parseVersion(line[:8])
+	if !ok {
+		return 0, 0, false
+	}
+	rest := bytes.TrimLeft(line[8:], " \t")
+	if len(rest) < 3 || !isDigit(rest[0]) || !isDigit(rest[1]) || !isDigit(rest[2]) || (len(rest) > 3 && !isSpace(rest[3])) {
+		return 0, 0, false
+	}
+	return int(rest[0]-'0')*100 + int(rest[1]-'0')*10 + int(rest[2]-'0'), v, true
+}
+
+// couldBeRequest reports whether b may be the beginning of a request line.
+func couldBeRequest(b []byte) bool {
+	i := tokenLen(b, maxMethod)
+	if i == len(b) {
+		return i <= maxMethod
+	}
+	return i > 0 && isSpace(b[i])
+}
+
+// couldBeStatus reports whether b may be the beginning of a status line.
+func couldBeStatus(b []byte) bool {
+	const name = "HTTP/"
+	if len(b) < len(name) {
+		return string(b) == name[:len(b)]
+	}
+	return string(b[:len(name)]) == name
+}
+
+// tokenLen returns how many bytes at the start of b are token characters
+// (RFC 9110, 5.6.2), at most limit+1.
+func tokenLen(b []byte, limit int) int {
+	for i, c := range b {
+		if i > limit || !isToken(c) {
+			return i
+		}
+	}
+	return len(b)
+}
+
+func isToken(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', isDigit(c):
+		return true
+	}
+	switch c {
+	case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~':
+		return true
+	}
+	return false
+}
+
+// printable reports whether a target has at least a byte and no control
+// characters. Spaces and bytes above 127 are wrong but do occur.
+func printable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
