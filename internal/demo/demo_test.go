@@ -56,10 +56,13 @@ func playAgent(how string) error {
 		return err
 	}
 	go http.ListenAndServe(*listen, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	if err := awaitTraffic(); err != nil {
-		return err
-	}
-	fmt.Println("traffic")
+	go func() {
+		if err := awaitTraffic(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+		fmt.Println("traffic")
+	}()
 	<-term
 	fmt.Println("stopped")
 	return os.WriteFile(*path, []byte(`{"exchanges": 4711, "tcp_payload_bytes": 1234567, "more": {}}`), 0o600)

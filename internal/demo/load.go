@@ -55,8 +55,9 @@ func mixedLoad(dir string, d time.Duration) ([]client, error) {
 	}
 	seconds := int(d / time.Second)
 	ip := lab.ClientIP
-	v4 := "http://" + lab.ServerIP().String()
-	v6 := "http://[" + lab.ServerIP6().String() + "]"
+	// With the port: without /etc/services wrk does not know what http means.
+	v4 := "http://" + lab.ServerIP().String() + ":80"
+	v6 := "http://[" + lab.ServerIP6().String() + "]:80"
 	// A rate of n/s and n*seconds requests: done when the time is up.
 	return []client{
 		{"wrk", []string{"-t1", "-c8", "-d", strconv.Itoa(seconds), "-s", script, v4}},
