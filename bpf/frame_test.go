@@ -164,3 +164,6 @@ func pattern(n int) []byte {
 	}
 	return b
 }
+
+// flowAddr is a client of its own for each number.
+func flowAddr(n uint16) netip.AddrPort { return netip.AddrPortFrom(client4.Addr(), 40000+n) }

@@ -18,27 +18,35 @@ import (
 	"gortap/internal/testutil"
 )
 
-// settings are what Go sets before the load.
-type settings struct {
-	budget    uint32
-	shards    int
-	ringBytes int
-	maxFlows  int
+// build is what Go sets before the load: what differs needs a load of its own.
+type build struct {
+	budget   uint32
+	shards   int // default 1
+	maxFlows int // default as in maps.h
 }
 
-// kernel is the loaded programs, and their rings in the hands of the test.
-// Nothing is attached: packets come by BPF_PROG_TEST_RUN.
-type kernel struct {
-	bpf.CaptureObjects
-	t     testing.TB
-	rings []*ringbuf.Reader
-	last  counters
+// defaultRing is the size of a ring unless a test asks for another.
+const defaultRing = 1 << 20
+
+// loads keeps what was loaded until the tests end: the verifier takes half a
+// second, a test that finds the programs loaded a few milliseconds.
+type loads map[build]*bpf.CaptureObjects
+
+var loaded = loads{}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, objs := range loaded {
+		objs.Close()
+	}
+	os.Exit(code)
 }
 
-// newKernel loads the programs, which takes half a second: share it among cases.
-func newKernel(t testing.TB, s settings) *kernel {
+func (l loads) get(t testing.TB, b build) *bpf.CaptureObjects {
 	t.Helper()
-	testutil.RequireRoot(t)
+	if objs := l[b]; objs != nil {
+		return objs
+	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,25 +54,17 @@ func newKernel(t testing.TB, s settings) *kernel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.shards = max(s.shards, 1)
-	if s.maxFlows > 0 {
-		spec.Maps["flows"].MaxEntries = uint32(s.maxFlows)
+	if b.maxFlows > 0 {
+		spec.Maps[bpf.CaptureMapFlows].MaxEntries = uint32(b.maxFlows)
 	}
-	if s.ringBytes > 0 {
-		spec.Maps["rings"].InnerMap.MaxEntries = uint32(s.ringBytes)
-	}
-	setVariable(t, spec, bpf.CaptureVarCfgTurnBudget, s.budget)
-	setVariable(t, spec, bpf.CaptureVarCfgShards, uint32(s.shards))
-	k := &kernel{t: t}
-	if err := spec.LoadAndAssign(&k.CaptureObjects, nil); err != nil {
+	setVariable(t, spec, bpf.CaptureVarCfgTurnBudget, b.budget)
+	setVariable(t, spec, bpf.CaptureVarCfgShards, uint32(max(b.shards, 1)))
+	objs := new(bpf.CaptureObjects)
+	if err := spec.LoadAndAssign(objs, nil); err != nil {
 		t.Fatalf("%+v", err)
 	}
-	t.Cleanup(func() { k.Close() })
-	for i := range s.shards {
-		k.openRing(i, spec.Maps["rings"].InnerMap)
-	}
-	k.last = k.counters()
-	return k
+	l[b] = objs
+	return objs
 }
 
 func setVariable(t testing.TB, spec *ebpf.CollectionSpec, name string, value uint32) {
@@ -74,9 +74,31 @@ func setVariable(t testing.TB, spec *ebpf.CollectionSpec, name string, value uin
 	}
 }
 
-func (k *kernel) openRing(shard int, spec *ebpf.MapSpec) {
+// kernel is the loaded programs, and their rings in the hands of the test.
+// Nothing is attached: packets come by BPF_PROG_TEST_RUN.
+type kernel struct {
+	*bpf.CaptureObjects
+	t     testing.TB
+	rings []*ringbuf.Reader
+	last  counters
+}
+
+func newKernel(t testing.TB, b build) *kernel {
+	t.Helper()
+	testutil.RequireRoot(t)
+	k := &kernel{CaptureObjects: loaded.get(t, b), t: t}
+	for i := range max(b.shards, 1) {
+		k.rings = append(k.rings, nil)
+		k.putRing(i, defaultRing)
+	}
+	k.reset()
+	return k
+}
+
+// putRing gives a shard a new ring, for as long as the test runs.
+func (k *kernel) putRing(shard, size int) {
 	k.t.Helper()
-	m, err := ebpf.NewMap(spec)
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: uint32(size)})
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -91,7 +113,7 @@ func (k *kernel) openRing(shard int, spec *ebpf.MapSpec) {
 	k.t.Cleanup(func() { r.Close() })
 	// The programs never wake a reader. One whose time is over reads what is there.
 	r.SetDeadline(time.Unix(1, 0))
-	k.rings = append(k.rings, r)
+	k.rings[shard] = r
 }
 
 // reset forgets flows, records and counts: the next case starts from nothing.

@@ -151,7 +151,7 @@ func linkCases() []parseCase {
 // Each program sees each packet once: the verdict, the packet, every counter, the
 // record and the flow are as they should be, and nothing else has moved.
 func TestEveryPacketEndsUpInOneOutcome(t *testing.T) {
-	k := newKernel(t, settings{budget: 2048})
+	k := newKernel(t, build{budget: 2048})
 	cases := slices.Concat(ipv4Cases(), ipv6Cases(), linkCases())
 	for _, h := range k.hooks() {
 		for _, tc := range cases {
@@ -246,7 +246,7 @@ func (tc *parseCase) checkFlow(k *kernel, key flow.Key, dir flow.Dir, s segment,
 // A is the end with the lower port; with equal ports, the lower address. Go must
 // say the same, for it looks flows up by key.
 func TestKeysOfKernelAndGoAreEqual(t *testing.T) {
-	k := newKernel(t, settings{budget: 2048})
+	k := newKernel(t, build{budget: 2048})
 	ports := []uint16{1, 80, 255, 256, 40000, 65535}
 	addrs := []string{"192.0.2.1", "192.0.2.2", "192.0.3.1", "1.0.0.255", "2001:db8::1", "2001:db8::100", "2001:db8:1::", "ff00::"}
 	for _, a := range addrs {

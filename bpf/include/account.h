@@ -183,7 +183,8 @@ static __always_inline bool note_payload(struct flow *f, struct flow_dir *d, __u
 }
 
 /* How much of the payload to copy: up to the turn's budget, which is a range of
- * sequence numbers, so that order and retransmissions do not change it. */
+ * sequence numbers, so that order and retransmissions do not change it. The end
+ * of a write comes too: with the copy where it is near, else as a tail. */
 static __always_inline void decide(const struct flow *f, const struct flow_dir *d,
 				   const struct segment *s, __u32 seq, struct emission *e)
 {
@@ -202,8 +203,12 @@ static __always_inline void decide(const struct flow *f, const struct flow_dir *
 	room = d->turn_seq + cfg_turn_budget - seq;
 	if (room > 0)
 		e->cap = s->len < (__u32)room ? s->len : room;
-	if (e->cap < s->len && (s->flags & (TCP_PSH | TCP_FIN)))
-		e->tail_len = s->len - e->cap < TAIL_BYTES ? s->len - e->cap : TAIL_BYTES;
+	if (!(s->flags & (TCP_PSH | TCP_FIN)))
+		return;
+	if (s->len - e->cap <= TAIL_BYTES)
+		e->cap = s->len;
+	else
+		e->tail_len = TAIL_BYTES;
 }
 
 /* Books the segment on its flow. The caller holds the lock. */

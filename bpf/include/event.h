@@ -91,7 +91,7 @@ struct event {
 	__u8 type;
 	__u8 dir;
 	__u8 flags; /* TCP control bits as on the wire */
-	__u8 tail_len;
+	__u8 tail_len; /* 0 or TAIL_BYTES; then cap + tail_len < len */
 	__u32 seq;
 	__u32 ack;
 	__u32 len;	 /* payload bytes on the wire */
@@ -101,7 +101,7 @@ struct event {
 	__u16 pad0;
 	__u32 pad1;
 	struct flow_key key;
-	__u8 tail[TAIL_BYTES]; /* the last tail_len bytes of the payload, where cap < len */
+	__u8 tail[TAIL_BYTES]; /* the last bytes of the payload; undefined where tail_len is 0 */
 };
 
 struct dir_totals {

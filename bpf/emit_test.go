@@ -1,0 +1,318 @@
+package bpf_test
+
+import (
+	"fmt"
+	"testing"
+	"unsafe"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gortap/bpf"
+	"gortap/internal/flow"
+)
+
+const slice = 32768 // SLICE in emit.h
+
+// piece is what a test wants of one record.
+type piece struct {
+	Seq, Len, NetBytes uint32
+	Flags              flow.Flags
+	Data, Tail         string
+}
+
+func pieces(t testing.TB, records []record) (all []piece) {
+	t.Helper()
+	for _, r := range records {
+		if r.Event == nil {
+			t.Fatalf("unexpected end of flow %+v", r.End)
+		}
+		e := r.Event
+		all = append(all, piece{
+			Seq: e.Seq, Len: e.Len, NetBytes: e.NetBytes, Flags: flow.Flags(e.Flags),
+			Data: r.Data, Tail: string(e.Tail[:e.TailLen]),
+		})
+	}
+	return all
+}
+
+// maxTCPayload fits the frame of a test run of tc: a page less headroom. XDP takes 64 KiB.
+const maxTCPayload = 3600
+
+// Whatever its size, the payload arrives as it is: in one record, or in slices
+// that say together what one would.
+func TestPayloadIsCopiedWhole(t *testing.T) {
+	k := newKernel(t, build{budget: 0})
+	var sizes []int
+	for _, class := range []int{160, 928, 2080, 8192, slice} {
+		sizes = append(sizes, class-1, class, class+1)
+	}
+	sizes = append(sizes, 1, 3600, 40<<10, 0xffff-ipv4Len-tcpLen)
+	for _, h := range k.hooks() {
+		for _, n := range sizes {
+			if !h.xdp && n > maxTCPayload {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%d", h.name, n), func(t *testing.T) {
+				k.t = t
+				k.reset()
+				s := segment{seq: 0xffff8000, flags: flow.PSH | flow.FIN | flow.ACK, payload: pattern(n)}
+				frame := s.frame()
+				if h.raw {
+					frame = frame[etherLen:]
+				}
+				k.show(h, frame, 0)
+				l3 := uint32(ipv4Len + tcpLen + n)
+				want := []piece{{Seq: s.seq, Len: uint32(n), NetBytes: l3, Flags: s.flags, Data: string(s.payload)}}
+				if n > slice {
+					rest := string(s.payload[slice:])
+					want = []piece{
+						{Seq: s.seq, Len: slice, NetBytes: l3, Flags: flow.ACK, Data: string(s.payload[:slice])},
+						{Seq: s.seq + slice, Len: uint32(n - slice), Flags: s.flags, Data: rest},
+					}
+				}
+				if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
+					t.Errorf("records (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(counters{"EMITTED": {Packets: 1, Bytes: uint64(l3)}}, k.moved()); diff != "" {
+					t.Errorf("counters (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A SYN takes a place in the sequence space, before the data of its segment.
+func TestSlicesOfADataSYNFitTogether(t *testing.T) {
+	k := newKernel(t, build{budget: 0})
+	s := segment{seq: 100, flags: flow.SYN | flow.PSH, payload: pattern(slice + 10)}
+	k.show(k.xdp(), s.frame(), 0)
+	want := []piece{
+		{Seq: 100, Len: slice, NetBytes: slice + 10 + ipv4Len + tcpLen, Flags: flow.SYN, Data: string(s.payload[:slice])},
+		{Seq: 101 + slice, Len: 10, Flags: flow.PSH, Data: string(s.payload[slice:])},
+	}
+	if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+// Of a turn the budget is copied, and of a write that goes on behind it the end:
+// there a parser finds what ends a message.
+func TestCopyEndsWithTheBudget(t *testing.T) {
+	const budget = 2048
+	k := newKernel(t, build{budget: budget})
+	push := flow.PSH | flow.ACK
+	for _, tc := range []struct {
+		name      string
+		n         int
+		flags     flow.Flags
+		cap, tail int
+	}{
+		{"less", budget - 1, push, budget - 1, 0},
+		{"as much", budget, push, budget, 0},
+		{"more to come", budget + 1, flow.ACK, budget, 0},
+		{"a lot more to come", 3500, flow.ACK, budget, 0},
+		{"end right behind the budget is copied with it", budget + 1, push, budget + 1, 0},
+		{"end a tail behind the budget", budget + 16, push, budget + 16, 0},
+		{"end further behind", budget + 17, push, budget, 16},
+		{"end far behind", 3500, push, budget, 16},
+		{"last segment of the stream", 3500, flow.FIN | flow.ACK, budget, 16},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			k.t = t
+			k.reset()
+			s := segment{seq: 1, flags: tc.flags, payload: pattern(tc.n)}
+			k.show(k.ingress(), s.frame(), 0)
+			want := []piece{{
+				Seq: 1, Len: uint32(tc.n), NetBytes: uint32(ipv4Len + tcpLen + tc.n), Flags: tc.flags,
+				Data: string(s.payload[:tc.cap]), Tail: string(s.payload[tc.n-tc.tail:]),
+			}}
+			if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Later segments of a turn are told without their payload, with their end.
+func TestRestOfATurnIsToldByHeader(t *testing.T) {
+	const budget = 2048
+	k := newKernel(t, build{budget: budget})
+	body := pattern(2 * budget)
+	send := func(from, to int, flags flow.Flags) {
+		k.show(k.ingress(), segment{seq: uint32(from), flags: flags, payload: body[from:to]}.frame(), 0)
+	}
+	send(0, budget-10, flow.ACK)
+	send(budget-10, budget+200, flow.ACK)
+	send(budget+200, budget+300, flow.ACK)
+	send(budget+300, budget+320, flow.PSH|flow.ACK)
+	send(budget+320, budget+330, flow.PSH|flow.ACK)
+	const headers = ipv4Len + tcpLen
+	want := []piece{
+		{Seq: 0, Len: budget - 10, NetBytes: budget - 10 + headers, Flags: flow.ACK, Data: string(body[:budget-10])},
+		{Seq: budget - 10, Len: 210, NetBytes: 210 + headers, Flags: flow.ACK, Data: string(body[budget-10 : budget])},
+		{Seq: budget + 200, Len: 100, NetBytes: 100 + headers, Flags: flow.ACK},
+		{Seq: budget + 300, Len: 20, NetBytes: 20 + headers, Flags: flow.PSH | flow.ACK, Tail: string(body[budget+304 : budget+320])},
+		{Seq: budget + 320, Len: 10, NetBytes: 10 + headers, Flags: flow.PSH | flow.ACK, Data: string(body[budget+320 : budget+330])},
+	}
+	if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+// What carries nothing for user space costs no record.
+func TestPureACKIsCountedOnly(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	k.show(k.ingress(), segment{flags: flow.ACK, ack: 7}.frame(), 0)
+	if diff := cmp.Diff(counters{"COUNTED": {Packets: 1, Bytes: 40}}, k.moved()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	if got := k.records(); len(got) > 0 {
+		t.Errorf("records %+v, want none", got)
+	}
+	if d := k.flow().Dirs[flow.FromB]; d.Packets != 1 || d.Bytes != 40 || d.Payload != 0 {
+		t.Errorf("flow counts %d packets, %d bytes, %d payload, want 1, 40, 0", d.Packets, d.Bytes, d.Payload)
+	}
+}
+
+func TestControlBitsAreToldWithoutPayload(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	for _, flags := range []flow.Flags{
+		flow.SYN, flow.SYN | flow.ACK, flow.FIN | flow.ACK, flow.RST, flow.RST | flow.ACK,
+		0xff, // the bits that Go does not name too: CWR, ECE, URG
+	} {
+		k.reset()
+		k.show(k.ingress(), segment{seq: 5, ack: 6, flags: flags}.frame(), 0)
+		want := []piece{{Seq: 5, NetBytes: 40, Flags: flags}}
+		if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
+			t.Errorf("flags %#x: records (-want +got):\n%s", flags, diff)
+		}
+	}
+}
+
+// A record takes a little more than its payload, not the worst case.
+func TestRecordsTakeTheSpaceOfTheirClass(t *testing.T) {
+	k := newKernel(t, build{budget: 0})
+	const header, event = 8, int(unsafe.Sizeof(bpf.CaptureEvent{}))
+	for n, class := range map[int]int{0: 0, 1: 160, 160: 160, 161: 928, 929: 2080, 2081: 8192, 8193: slice} {
+		k.reset()
+		k.show(k.xdp(), segment{flags: flow.FIN, payload: pattern(n)}.frame(), 0)
+		if got, want := k.rings[0].AvailableBytes(), header+event+class; got != want {
+			t.Errorf("%d bytes of payload took %d bytes of the ring, want %d", n, got, want)
+		}
+	}
+}
+
+// A full ring loses the record and says so. The flow counts on, and the ring is
+// good again once there is room.
+func TestFullRingLosesRecordsOnly(t *testing.T) {
+	const ringBytes = 4096
+	k := newKernel(t, build{budget: 0})
+	k.putRing(0, ringBytes)
+	const perRecord = 8 + int(unsafe.Sizeof(bpf.CaptureEvent{})) + 928
+	fits := (ringBytes - 1) / perRecord
+	const sent, n = 10, 500
+	for i := range sent {
+		k.show(k.ingress(), segment{seq: uint32(i * n), flags: flow.ACK, payload: pattern(n)}.frame(), 0)
+	}
+	const packet = n + ipv4Len + tcpLen
+	want := counters{
+		"EMITTED":   {Packets: uint64(fits), Bytes: uint64(fits * packet)},
+		"RING_FULL": {Packets: uint64(sent - fits), Bytes: uint64((sent - fits) * packet)},
+	}
+	if diff := cmp.Diff(want, k.moved()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	if d := k.flow().Dirs[flow.FromB]; d.Packets != sent || d.Bytes != sent*packet || d.Payload != sent*n {
+		t.Errorf("flow counts %d packets, %d bytes, %d payload, want all %d packets", d.Packets, d.Bytes, d.Payload, sent)
+	}
+	if got := len(k.records()); got != fits {
+		t.Errorf("%d records, want %d", got, fits)
+	}
+	k.show(k.ingress(), segment{seq: sent * n, flags: flow.ACK, payload: pattern(n)}.frame(), 0)
+	if got := len(k.records()); got != 1 {
+		t.Errorf("%d records after the ring was emptied, want 1", got)
+	}
+}
+
+// Where a slice does not fit, the packet is lost: the ring has a part of it, and
+// nothing behind the place where it broke off.
+func TestFullRingBreaksSlicesOff(t *testing.T) {
+	k := newKernel(t, build{budget: 0})
+	k.putRing(0, 64<<10)
+	s := segment{seq: 1, flags: flow.PSH | flow.ACK, payload: pattern(60000)}
+	k.show(k.xdp(), s.frame(), 0)
+	if diff := cmp.Diff(counters{"RING_FULL": {Packets: 1, Bytes: 60040}}, k.moved()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	want := []piece{{Seq: 1, Len: slice, NetBytes: 60040, Flags: flow.ACK, Data: string(s.payload[:slice])}}
+	if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+// Without its ring (none is installed at that place) a shard's packets are lost.
+func TestMissingRingLosesRecords(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	if err := k.Rings.Delete(uint32(0)); err != nil {
+		t.Fatal(err)
+	}
+	k.show(k.ingress(), segment{flags: flow.SYN}.frame(), 0)
+	if diff := cmp.Diff(counters{"RING_FULL": {Packets: 1, Bytes: 40}}, k.moved()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+func TestFullFlowTableLosesNewFlows(t *testing.T) {
+	k := newKernel(t, build{maxFlows: 2})
+	for port := range uint16(3) {
+		s := theSegment()
+		s.src = flowAddr(port)
+		k.show(k.ingress(), s.frame(), 0)
+	}
+	s := theSegment()
+	s.src = flowAddr(0)
+	s.seq += uint32(len(s.payload))
+	k.show(k.ingress(), s.frame(), 0)
+	want := counters{"EMITTED": {Packets: 3, Bytes: 3 * 52}, "FLOW_TABLE_FULL": {Packets: 1, Bytes: 52}}
+	if diff := cmp.Diff(want, k.moved()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	if got := len(k.flows()); got != 2 {
+		t.Errorf("%d flows, want 2", got)
+	}
+}
+
+// A flow keeps its shard, and flows spread over all of them.
+func TestFlowsSpreadOverShards(t *testing.T) {
+	const shards, flows = 8, 400
+	k := newKernel(t, build{shards: shards})
+	for range 2 {
+		for port := range uint16(flows) {
+			there, back := theSegment(), theSegment()
+			there.src = flowAddr(port)
+			back.src, back.dst = there.dst, there.src
+			k.show(k.ingress(), there.frame(), 0)
+			k.show(k.ingress(), back.frame(), 0)
+		}
+	}
+	shardOf := map[bpf.CaptureFlowKey]int{}
+	load := make([]int, shards)
+	for _, r := range k.records() {
+		first, known := shardOf[r.Event.Key]
+		if known && first != r.Shard {
+			t.Fatalf("flow %+v in shard %d and in shard %d", r.Event.Key, first, r.Shard)
+		}
+		if !known {
+			shardOf[r.Event.Key] = r.Shard
+			load[r.Shard]++
+		}
+	}
+	if len(shardOf) != flows {
+		t.Errorf("%d flows, want %d", len(shardOf), flows)
+	}
+	for shard, n := range load {
+		if n < flows/shards/2 || n > flows/shards*2 {
+			t.Errorf("shard %d has %d of %d flows: %v", shard, n, flows, load)
+		}
+	}
+}
