@@ -24,6 +24,8 @@
 #include "filter.h"
 
 /* Types that only constants use would be missing from the BTF that Go reads. */
+const enum dir *unused_dir __attribute__((unused));
+const enum depth *unused_depth __attribute__((unused));
 const enum outcome *unused_outcome __attribute__((unused));
 const enum command *unused_command __attribute__((unused));
 const enum event_type *unused_event_type __attribute__((unused));

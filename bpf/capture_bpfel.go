@@ -172,6 +172,8 @@ const (
 	CaptureVarCfgTurnBudget      = "cfg_turn_budget"
 	CaptureVarUnusedCommand      = "unused_command"
 	CaptureVarUnusedControlInput = "unused_control_input"
+	CaptureVarUnusedDepth        = "unused_depth"
+	CaptureVarUnusedDir          = "unused_dir"
 	CaptureVarUnusedEvent        = "unused_event"
 	CaptureVarUnusedEventType    = "unused_event_type"
 	CaptureVarUnusedFlowEnd      = "unused_flow_end"
@@ -246,6 +248,8 @@ type CaptureVariableSpecs struct {
 	CfgTurnBudget      *ebpf.VariableSpec `ebpf:"cfg_turn_budget"`
 	UnusedCommand      *ebpf.VariableSpec `ebpf:"unused_command"`
 	UnusedControlInput *ebpf.VariableSpec `ebpf:"unused_control_input"`
+	UnusedDepth        *ebpf.VariableSpec `ebpf:"unused_depth"`
+	UnusedDir          *ebpf.VariableSpec `ebpf:"unused_dir"`
 	UnusedEvent        *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedEventType    *ebpf.VariableSpec `ebpf:"unused_event_type"`
 	UnusedFlowEnd      *ebpf.VariableSpec `ebpf:"unused_flow_end"`
@@ -293,6 +297,8 @@ type CaptureVariables struct {
 	CfgTurnBudget      *ebpf.Variable `ebpf:"cfg_turn_budget"`
 	UnusedCommand      *ebpf.Variable `ebpf:"unused_command"`
 	UnusedControlInput *ebpf.Variable `ebpf:"unused_control_input"`
+	UnusedDepth        *ebpf.Variable `ebpf:"unused_depth"`
+	UnusedDir          *ebpf.Variable `ebpf:"unused_dir"`
 	UnusedEvent        *ebpf.Variable `ebpf:"unused_event"`
 	UnusedEventType    *ebpf.Variable `ebpf:"unused_event_type"`
 	UnusedFlowEnd      *ebpf.Variable `ebpf:"unused_flow_end"`
