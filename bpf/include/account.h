@@ -90,7 +90,7 @@ static __always_inline __u32 fill_holes(struct flow_dir *d, __u32 start, __u32 e
 	__u32 filled = 0;
 
 	for (int i = 0; i < MAX_HOLES; i++) {
-		__u32 from, to;
+		__u32 from, to, last = d->holes & (MAX_HOLES - 1);
 
 		if (i >= d->holes)
 			break;
@@ -99,14 +99,19 @@ static __always_inline __u32 fill_holes(struct flow_dir *d, __u32 start, __u32 e
 		if ((__s32)(to - from) <= 0)
 			continue;
 		filled += to - from;
-		/* In the middle: keep the part above, which is the larger in practice,
-		 * and take the part below as seen. */
-		if (to != d->hole_end[i]) {
-			filled += from - d->hole_start[i];
-			d->hole_start[i] = to;
-		} else {
+		if (to == d->hole_end[i]) {
 			d->hole_end[i] = from;
+			continue;
 		}
+		if (from != d->hole_start[i] && d->holes < MAX_HOLES) {
+			d->hole_start[last] = d->hole_start[i];
+			d->hole_end[last] = from;
+			d->holes++;
+		} else {
+			/* No room for two: the part below is taken as seen. */
+			d->payload += from - d->hole_start[i];
+		}
+		d->hole_start[i] = to;
 	}
 	return filled;
 }
