@@ -124,3 +124,27 @@ func TestDurationsAreOfExchangesSeenWhole(t *testing.T) {
 		}
 	}
 }
+
+func TestTotalsOfARun(t *testing.T) {
+	a := newAccount(t, Config{}, 2)
+	f := newSim(a.Shard(1), "10.0.0.9:40000", "10.0.0.1:80").open()
+	f.exchange("GET", "h", "/", 100, 1000, 1)
+	x := f.begin("", "", "")
+	x.Request = proto.Message{Incomplete: proto.NoRequest}
+	x.Response.Seen = true
+	f.flowing(x, res, 50)
+	a.Shard(1).Done(x)
+	f.seen(res, 7)
+	f.totals.Dirs[f.up].Retransmitted = 9
+	f.close()
+	f.end()
+	want := Totals{
+		NetworkBytes: 1157 + 4*40, PayloadBytes: 1157, RetransmittedBytes: 9,
+		Exchanges: 2, Messages: 3, MessageBytes: 1150,
+	}
+	want.Incomplete[proto.NoRequest] = 1
+	want.Unattributed[proto.Lost] = 7
+	if diff := cmp.Diff(want, a.Totals()); diff != "" {
+		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+}

@@ -14,6 +14,7 @@ const (
 type counters struct {
 	bytes      [2]uint64 // by proto.Side: wire bytes
 	requests   uint64    // exchanges that are done
+	messages   [2]uint64 // messages of those that were seen at least in part
 	codes      []codeCount
 	incomplete [2][proto.NumReasons]uint64 // messages
 	durations  *histogram                  // nil until one is known
@@ -28,6 +29,12 @@ type codeCount struct {
 func (c *counters) done(x *proto.Exchange) {
 	c.requests++
 	c.countCode(clampCode(x.Status), 1)
+	if x.Request.Seen {
+		c.messages[proto.Client]++
+	}
+	if x.Response.Seen {
+		c.messages[proto.Server]++
+	}
 	if why := x.Request.Incomplete; why != proto.Complete {
 		c.incomplete[proto.Client][why]++
 	}
@@ -82,6 +89,7 @@ func duration(x *proto.Exchange) (ns int64, ok bool) {
 func (c *counters) add(o *counters) {
 	for side := range c.bytes {
 		c.bytes[side] += o.bytes[side]
+		c.messages[side] += o.messages[side]
 		for why := range c.incomplete[side] {
 			c.incomplete[side][why] += o.incomplete[side][why]
 		}
@@ -128,7 +136,7 @@ func (s *service) looseEndpoint(why proto.Reason) *endpoint {
 	if e := s.loose[why]; e != nil {
 		return e
 	}
-	e := s.addRow(endpointKey{path: "(" + why.String() + ")"})
+	e := s.addRow(endpointKey{path: loosePath(why)})
 	s.loose[why] = e
 	return e
 }

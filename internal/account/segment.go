@@ -8,32 +8,47 @@ import "bytes"
 // looks alone, so a rare word may be taken for data; a configured pattern has
 // the last word.
 func appendSegment(dst, segment []byte) []byte {
-	if isVersion(segment) {
+	h := shapeOf(segment)
+	switch {
+	case h.isPlain(), isVersion(segment):
 		return append(dst, segment...)
-	}
-	if isWholeID(segment) || isEmail(segment) {
+	case h.isWholeID(), isEmail(segment):
 		return append(dst, idMark...)
+	case h.dots > 0:
+		return appendPieces(dst, segment, '.', appendPart)
 	}
-	return appendPieces(dst, segment, isDot, func(dst, part []byte) []byte {
-		if isWholeID(part) {
-			return append(dst, idMark...)
-		}
-		return appendPieces(dst, part, isJoiner, func(dst, piece []byte) []byte {
-			if isPieceID(piece) {
-				return append(dst, idMark...)
-			}
-			return append(dst, piece...)
-		})
-	})
+	return appendPart(dst, segment)
 }
 
-// appendPieces splits s at separators and writes each piece with write.
-// Neighbours that both became {id} are written as one.
-func appendPieces(dst, s []byte, separates func(byte) bool, write func(dst, piece []byte) []byte) []byte {
+// appendPart writes a segment, or what stands between its dots.
+func appendPart(dst, part []byte) []byte {
+	h := shapeOf(part)
+	switch {
+	case h.isPlain():
+		return append(dst, part...)
+	case h.isWholeID():
+		return append(dst, idMark...)
+	case h.joiners > 0:
+		return appendPieces(dst, part, 0, appendPiece)
+	}
+	return appendPiece(dst, part)
+}
+
+func appendPiece(dst, piece []byte) []byte {
+	if isPieceID(piece) {
+		return append(dst, idMark...)
+	}
+	return append(dst, piece...)
+}
+
+// appendPieces splits s at a separator, or at any joiner where that is 0, and
+// writes each piece with write. Neighbours that both became {id} are written
+// as one.
+func appendPieces(dst, s []byte, separator byte, write func(dst, piece []byte) []byte) []byte {
 	wasID := false
 	for i := 0; ; {
 		end := i
-		for end < len(s) && !separates(s[end]) {
+		for end < len(s) && s[end] != separator && (separator != 0 || !isJoiner(s[end])) {
 			end++
 		}
 		start := len(dst)
@@ -51,15 +66,13 @@ func appendPieces(dst, s []byte, separates func(byte) bool, write func(dst, piec
 	}
 }
 
-func isDot(c byte) bool { return c == '.' }
-
 func isJoiner(c byte) bool { return !isLetter(c) && !isDigit(c) && c != '%' && c != '.' }
 
 // shape counts what a piece of path is made of.
 type shape struct {
 	length, digits, letters, hexLetters int
 	escapes                             int // percent-encoded bytes
-	joiners                             int
+	joiners, dots                       int
 	// turns counts the changes of kind (digit, lower, upper) from one
 	// character to the next; a capital that begins a word is none.
 	turns int
@@ -67,29 +80,27 @@ type shape struct {
 
 func shapeOf(s []byte) (h shape) {
 	h.length = len(s)
-	var last byte
+	var last class
 	for i := 0; i < len(s); i++ {
-		var kind byte
-		switch c := s[i]; {
-		case isDigit(c):
+		is := classes[s[i]]
+		kind := is & (digit | lower | upper)
+		switch {
+		case kind == digit:
 			h.digits++
-			kind = 'd'
-		case isLetter(c):
+		case kind != 0:
 			h.letters++
-			if isHex(c) {
+			if is&hexLetter != 0 {
 				h.hexLetters++
 			}
-			kind = 'l'
-			if c < 'a' {
-				kind = 'u'
-			}
-		case c == '%':
+		case s[i] == '%':
 			h.escapes++
 			i += 2
+		case s[i] == '.':
+			h.dots++
 		default:
 			h.joiners++
 		}
-		if kind != 0 && last != 0 && kind != last && (last != 'u' || kind != 'l') {
+		if kind != last && kind != 0 && last != 0 && (last != upper || kind != lower) {
 			h.turns++
 		}
 		last = kind
@@ -97,8 +108,13 @@ func shapeOf(s []byte) (h shape) {
 	return h
 }
 
+// isPlain tells what is too short and simple to be data: most segments.
+func (h *shape) isPlain() bool {
+	return h.digits == 0 && h.escapes == 0 && h.joiners == 0 && h.length < 16
+}
+
 // isRandom tells a token from words in camel case: it changes kind often.
-func (h shape) isRandom() bool {
+func (h *shape) isRandom() bool {
 	switch {
 	case h.letters == 0 || h.length < 10:
 		return false
@@ -113,7 +129,7 @@ func (h shape) isRandom() bool {
 
 // isHash tells hexadecimal of at least 8 digits; without a single decimal
 // digit, which a short word may lack too, of 16.
-func (h shape) isHash() bool {
+func (h *shape) isHash() bool {
 	if h.hexLetters != h.letters || h.escapes > 0 {
 		return false
 	}
@@ -123,8 +139,7 @@ func (h shape) isHash() bool {
 
 // isWholeID judges a text that may hold separators: numbers and dates, UUIDs,
 // base64 with its "-" and "_", and text in a foreign script.
-func isWholeID(s []byte) bool {
-	h := shapeOf(s)
+func (h *shape) isWholeID() bool {
 	switch {
 	case h.length > maxSegment, h.escapes >= 4:
 		return true
@@ -132,7 +147,7 @@ func isWholeID(s []byte) bool {
 		return true
 	case h.digits >= 8 && h.letters <= 3: // a date with "T" and "Z"
 		return true
-	case h.joiners == 0 || h.digits+h.letters >= 24:
+	case h.joiners+h.dots == 0 || h.digits+h.letters >= 24:
 		return h.isHash() || h.isRandom()
 	}
 	return false

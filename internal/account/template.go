@@ -51,8 +51,10 @@ func (t *templater) template(method, target []byte) (label []byte, configured bo
 
 // originPath takes the path out of the origin, absolute and asterisk forms.
 func originPath(target []byte) ([]byte, bool) {
-	if i := bytes.IndexAny(target, "?#"); i >= 0 {
-		target = target[:i]
+	for _, end := range []byte("?#") {
+		if i := bytes.IndexByte(target, end); i >= 0 {
+			target = target[:i]
+		}
 	}
 	if len(target) > 0 && target[0] == '/' {
 		return target, true
@@ -99,7 +101,7 @@ func appendNormalised(dst, path []byte) []byte {
 			i += 2
 			encoded = true
 		}
-		if isUnreserved(c) || (!encoded && isPathPunctuation(c)) {
+		if classes[c]&unreserved != 0 || (!encoded && classes[c]&punctuation != 0) {
 			dst = append(dst, c)
 		} else {
 			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
@@ -129,33 +131,4 @@ func appendTemplate(dst, path []byte, cut bool) []byte {
 		}
 	}
 	return dst
-}
-
-const upperHex = "0123456789ABCDEF"
-
-func isHex(c byte) bool { return isDigit(c) || ('a' <= c|0x20 && c|0x20 <= 'f') }
-
-func unhex(c byte) byte {
-	if isDigit(c) {
-		return c - '0'
-	}
-	return c | 0x20 - 'a' + 10
-}
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-func isUnreserved(c byte) bool {
-	return isLetter(c) || isDigit(c) || c == '-' || c == '.' || c == '_' || c == '~'
-}
-
-// isPathPunctuation tells the other characters that a path may hold as they
-// are (RFC 3986, 3.3), without quotes, parentheses and ";".
-func isPathPunctuation(c byte) bool {
-	switch c {
-	case '/', '!', '$', '&', '*', '+', ',', '=', ':', '@':
-		return true
-	}
-	return false
 }
