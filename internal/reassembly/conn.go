@@ -103,8 +103,7 @@ func (c *conn) jump(h *half, seq uint32) (off int64, ok bool) {
 
 // trim cuts off k what was delivered before, and what cannot exist.
 func (c *conn) trim(h *half, k *chunk) {
-	if k.end > h.limit {
-		to := max(k.off, h.limit)
+	if to := max(k.off, h.limit); to < k.end {
 		c.drop(h, AfterEnd, k.end-to)
 		k.clip(to)
 	}
@@ -201,9 +200,10 @@ func (c *conn) beginBySYN(h *half, seq uint32) {
 }
 
 // answersOpener reports whether the ACK of a SYN-ACK fits the other direction.
+// It need not, where this is the SYN known already.
 func (c *conn) answersOpener(h *half, s *flow.Segment) bool {
 	o := c.other(h)
-	if !s.Flags.Has(flow.ACK) || o.phase == holding {
+	if !s.Flags.Has(flow.ACK) || h.syn || o.phase == holding {
 		return true
 	}
 	_, ok := o.locate(s.Ack)
@@ -237,7 +237,9 @@ func (c *conn) reset(s *flow.Segment) {
 		}
 		off = max(off, t.end)
 	}
-	h.limit = min(h.limit, off)
+	off = min(off, h.limit) // nothing lies between a FIN and a RST
+	h.limit = off
+	c.other(h).learnACK(ackOf(s))
 	c.holdMark(h, rst, off, s)
 	c.settle()
 }

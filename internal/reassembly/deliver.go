@@ -131,13 +131,23 @@ func (c *conn) unblock(h *half, cause LossCause) {
 		}
 		c.lose(o, to, cause, p.tsNs)
 	case o.held.head.tsNs > p.tsNs:
-		// Each acknowledges the other, so at least one was sent before as well,
-		// in a packet that is missing: the one whose copy is the later.
-		c.step(o)
+		c.stepAcked(o, p.ack)
 	default:
-		c.step(h)
+		c.stepAcked(h, o.held.head.ack)
 	}
 	c.pump()
+}
+
+// stepAcked delivers the first bytes of h, as many as the other side says it
+// had. It is for two first pieces that acknowledge each other: at least one was
+// sent before as well, in a packet that is missing, and that must be the one
+// whose copy is the later.
+func (c *conn) stepAcked(h *half, by ackMark) {
+	p := h.held.head
+	if to := h.next + int64(by.seq-h.seq(h.next)); to < p.end {
+		h.held.split(p, to)
+	}
+	c.step(h)
 }
 
 // beginMidStream ends the wait for a SYN or for earlier bytes, in both
@@ -205,6 +215,7 @@ func (c *conn) end(h *half, tsNs int64) {
 
 // flush delivers everything held, giving up all that is missing.
 func (c *conn) flush() {
+	c.pump() // a RST ends a connection between two pieces that are ready
 	for !c.closed {
 		a, b := &c.halves[flow.FromA], &c.halves[flow.FromB]
 		switch {

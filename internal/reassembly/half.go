@@ -105,7 +105,8 @@ func (h *half) span() int64 {
 
 // locate turns a sequence number into an offset, and reports whether it is
 // plausible: at most maxBack before next, or reach beyond all that is known.
-// While holding, the held pieces stand for next; there must be one.
+// While holding, the held pieces stand for next; there must be one. A place
+// that no SYN and no delivered byte vouches for gets no more than reach.
 //
 // reach is small on purpose. A hole wider than what can be buffered is no
 // reordering that could be put right, so nothing is lost by asking for a second
@@ -113,8 +114,11 @@ func (h *half) span() int64 {
 func (h *half) locate(seq uint32) (off int64, plausible bool) {
 	reach := h.conn.reach()
 	ref, back := h.next, int64(maxBack)
+	if h.phase == holding || h.phase == silent {
+		back = reach
+	}
 	if h.phase == holding {
-		ref, back = h.held.head.off, reach
+		ref = h.held.head.off
 	}
 	far := ref
 	if !h.held.empty() {

@@ -5,13 +5,13 @@ type DropReason uint8
 
 // Why segments, or parts of them, are dropped.
 const (
-	Orphan      DropReason = iota // RST, FIN or ACK of a connection that is not known
-	AfterClose                    // belated segment of a connection that was finished or reset
-	AfterEnd                      // bytes beyond the sender's FIN or RST
-	BeforeStart                   // bytes before the place where the direction was joined
-	Late                          // bytes of a hole that had been declared lost
-	Implausible                   // far from everything known of the connection
-	InReset                       // payload of a RST, which is a diagnostic at most (RFC 9293, 3.5.3)
+	Orphan         DropReason = iota // RST, FIN or ACK of a connection that is not known
+	AfterClose                       // belated segment of a connection that was finished or reset
+	AfterEnd                         // bytes beyond the sender's FIN or RST
+	BeforeStart                      // bytes before the place where the direction was joined
+	Late                             // bytes of a hole that had been declared lost
+	Implausible                      // far from everything known of the connection
+	InReset                          // payload of a RST, which is a diagnostic at most (RFC 9293, 3.5.3)
 	NumDropReasons = iota
 )
 
@@ -52,14 +52,14 @@ func (c *Count) add(bytes int64) {
 // Bytes = Delivered + Skipped + Truncated + Retransmitted + Buffered + the sum
 // over Dropped.
 type Stats struct {
-	Segments, Bytes                uint64 // given to the assembler
-	Delivered, Skipped, Truncated  uint64
-	Retransmitted, Conflicts       uint64
-	Lost                           [NumLossCauses]Count
-	Dropped                        [NumDropReasons]Count // N: segments, or parts of one
-	Opened                         uint64
-	Closed                         [NumCloseReasons]uint64
-	Conns, Lingering               int // open now; ended and remembered
-	Buffered                       int // bytes held for order now
-	Memory                         int // bytes of memory that Config's limits count
+	Segments, Bytes               uint64 // given to the assembler
+	Delivered, Skipped, Truncated uint64
+	Retransmitted, Conflicts      uint64
+	Lost                          [NumLossCauses]Count
+	Dropped                       [NumDropReasons]Count // N: segments, or parts of one
+	Opened                        uint64
+	Closed                        [NumCloseReasons]uint64
+	Conns, Lingering              int // open now; ended and remembered
+	Buffered                      int // bytes held for order now
+	Memory                        int // bytes of memory that Config's limits count
 }
