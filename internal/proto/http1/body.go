@@ -69,9 +69,8 @@ func (hd *head) contradicts() bool {
 // unframed is a message whose length nobody can tell: receivers have to reject
 // it. All up to the next certain message start counts as its own.
 func (h *half) unframed() {
-	x := h.x
-	mark(h.msg(x), proto.Malformed)
-	h.seek(x, proto.Malformed, false)
+	mark(h.msg(h.x), proto.Malformed)
+	h.blind(proto.Malformed, false)
 }
 
 // fixed begins a body of Content-Length, where 0 and none are the same.

@@ -83,7 +83,7 @@ func (h *half) gapAtStart(n int64, why flow.Gap) {
 	if h.side == proto.Client && why == flow.Skipped {
 		h.p.copyAll()
 	}
-	if h.side == proto.Client || h.p.waiting != 1 {
+	if h.side == proto.Client || h.p.waiting == 0 || h.p.ambiguous(h.p.waiting) {
 		h.dropGap(n, why)
 		h.adrift(reason, true)
 		return
@@ -119,7 +119,7 @@ func (h *half) gapInHead(n int64, why flow.Gap) {
 	}
 	mark(h.msg(h.x), reason)
 	h.credit(n)
-	h.seek(h.x, reason, true)
+	h.blind(reason, true)
 }
 
 // gapInFraming is a gap between chunks.
@@ -132,17 +132,11 @@ func (h *half) gapInFraming(n int64, why flow.Gap) {
 	}
 	h.credit(n)
 	h.msg(h.x).Body += n
-	if h.side == proto.Server && h.p.others(h.x) >= 2 {
-		// With two more responses to come, the next one found may be either's.
-		h.abandon(reason)
-		h.adrift(reason, true)
-		return
-	}
 	if why == flow.Truncated {
 		mark(h.msg(h.x), reason)
 	}
-	h.seek(h.x, reason, true)
-	h.chunked = true
+	h.blind(reason, true)
+	h.chunked = h.x != nil
 }
 
 func (h *half) gapSeeking(n int64, why flow.Gap) {
@@ -166,6 +160,21 @@ func (h *half) gapSeeking(n int64, why flow.Gap) {
 	}
 }
 
+// blind goes on with the message at hand though its end will not show. That of
+// a request may hide others that its client sent at once; that of a response
+// may hide the next, and with two to come the one found may be either.
+func (h *half) blind(why proto.Reason, fresh bool) {
+	if h.side == proto.Server && h.p.ambiguous(h.p.others(h.x)) {
+		h.abandon(why)
+		h.adrift(why, fresh)
+		return
+	}
+	h.seek(h.x, why, fresh)
+	if h.side == proto.Client {
+		h.p.doubt(why)
+	}
+}
+
 // adrift is a side of which whole messages may have gone unseen. Bytes belong
 // to nobody until the next certain start; what that means for pairing is
 // decided here.
@@ -173,8 +182,9 @@ func (h *half) adrift(why proto.Reason, fresh bool) {
 	h.seek(nil, why, fresh)
 	switch {
 	case h.side == proto.Client:
+		h.p.settleBefore()
 		h.p.doubt(why)
-	case h.p.waiting >= 2:
+	case h.p.ambiguous(h.p.waiting):
 		h.p.doubt(why)
 		h.p.endAll(why)
 	}

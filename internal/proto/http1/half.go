@@ -51,9 +51,10 @@ type half struct {
 	digits   int   // of the chunk size so far
 
 	seekWhy proto.Reason
-	fresh   bool // seeking: a message may start here
-	newTurn bool // seeking: it may because the other side sent last
-	chunked bool // seeking: x's body is chunked, its terminator can show
+	lineAt  uint64 // seeking: answers when line began
+	fresh   bool   // seeking: a message may start here
+	newTurn bool   // seeking: it may because the other side sent last
+	chunked bool   // seeking: x's body is chunked, its terminator can show
 	tail    tail
 }
 

@@ -93,15 +93,15 @@ func (p *parser) dequeue() {
 	p.waiting--
 }
 
-// settleBefore ends responses that a new request proves over, though their own
-// bytes did not say so.
+// settleBefore ends responses that a new request, even one in a gap, proves
+// over, though their own bytes did not say so.
 func (p *parser) settleBefore() {
 	server := &p.half[proto.Server]
 	switch {
 	case server.state != seeking:
 		// The request of this response was never seen. If it was HEAD, the
 		// body that its head announces does not come.
-		if x := server.x; x != nil && x.orphan && x.Response.Body == 0 {
+		if x := server.x; x != nil && x.orphan && (x.Response.Body == 0 || server.state == untilClose) {
 			server.end()
 		}
 	case p.answers == p.asked:
@@ -128,6 +128,12 @@ func (h *half) noResponse() proto.Reason {
 		return h.seekWhy
 	}
 	return proto.NoResponse
+}
+
+// ambiguous reports whether the next response found after a gap could be
+// another's than the first's of n requests that wait.
+func (p *parser) ambiguous(n int) bool {
+	return n > 1 || n == 1 && p.doubts != proto.Complete
 }
 
 // others counts the responses that are to come after x's.

@@ -11,8 +11,7 @@ import (
 // byte may begin a message.
 //
 // A message can only be found at the first byte after a gap, at the first byte
-// after the other side spoke, and, where the bytes are nobody's, after a line
-// end. Its start line has to be exact. So how the bytes between are split into
+// after the other side spoke, and, where atLines, after a line end. Its start line has to be exact. So how the bytes between are split into
 // deliveries makes no difference.
 func (h *half) seek(x *exchange, why proto.Reason, fresh bool) {
 	h.state, h.x, h.seekWhy, h.fresh = seeking, x, why, fresh
@@ -27,9 +26,11 @@ func (h *half) turn() {
 	}
 	h.shedPending()
 	h.fresh, h.newTurn = true, true
-	if h.side == proto.Client && h.x != nil && !h.chunked && h.x.Response.Seen {
+	if x := h.x; h.side == proto.Client && x != nil && !h.chunked && (x.Response.Seen || x.Response.Incomplete != proto.Complete) {
 		// The request was answered: what its client says now is another.
 		h.release()
+		h.fresh, h.newTurn = true, true
+		h.p.settleBefore()
 	}
 }
 
@@ -42,13 +43,19 @@ func (h *half) mayOpen() bool {
 	return h.side == proto.Client || x == nil || !x.Response.Seen || x.next != nil || h.newTurn
 }
 
+// atLines reports whether a message may start after a line end: not within a
+// message, unless it is a response that others are to follow.
+func (h *half) atLines() bool {
+	return h.x == nil || h.side == proto.Server && h.x.next != nil
+}
+
 func (h *half) readSeeking(b []byte) int {
 	if len(h.line) > 0 || h.fresh && h.mayOpen() {
 		return h.tryOpen(b)
 	}
 	h.fresh = false
 	n := len(b)
-	if h.x == nil {
+	if h.atLines() {
 		if i := bytes.IndexByte(b, '\n'); i >= 0 {
 			n, h.fresh = i+1, true
 		}
@@ -61,6 +68,7 @@ func (h *half) readSeeking(b []byte) int {
 func (h *half) tryOpen(b []byte) int {
 	if len(h.line) == 0 {
 		h.beginHead()
+		h.lineAt = h.p.answers
 	}
 	h.fresh = false
 	line, n, whole := h.readLine(b)
@@ -77,7 +85,7 @@ func (h *half) tryOpen(b []byte) int {
 	}
 	h.line = h.line[:0]
 	h.shedPending()
-	h.fresh = whole && h.x == nil
+	h.fresh = whole && h.atLines()
 	return n
 }
 
@@ -112,18 +120,27 @@ func (h *half) leave() {
 func (h *half) shed(b []byte) {
 	if h.x == nil {
 		h.drop(int64(len(b)), h.seekWhy)
+		h.hidden(h.p.answers)
 		return
 	}
 	h.body(b)
 }
 
+// hidden notes that a request may have gone unseen after so many answers.
+func (h *half) hidden(answers uint64) {
+	if h.side == proto.Client {
+		h.p.doubts, h.p.doubtAt = h.seekWhy, max(h.p.doubtAt, answers)
+	}
+}
+
 // shedPending does so with a start line that came to nothing.
 func (h *half) shedPending() {
-	if h.x == nil {
-		h.dropPending(h.seekWhy)
+	if h.pending == 0 {
 		return
 	}
-	if h.pending == 0 {
+	if h.x == nil {
+		h.dropPending(h.seekWhy)
+		h.hidden(h.lineAt)
 		return
 	}
 	h.credit(h.pending)
@@ -177,10 +194,11 @@ func (h *half) blindOwner() *exchange {
 }
 
 // watchEnd looks for the end of a chunked body whose framing a gap hid: the
-// capture shows the last bytes of each of the sender's writes.
+// capture shows the last bytes of each of the sender's writes. Where another
+// response is to follow, it may be that one's.
 func (h *half) watchEnd(b []byte) {
 	h.tail.add(b)
-	if h.tail.terminated() {
+	if h.tail.terminated() && h.x.next == nil {
 		h.shedPending()
 		h.end()
 	}

@@ -1,6 +1,5 @@
 package prototest
 
-
 import (
 	"fmt"
 	"sort"
@@ -161,7 +160,7 @@ func (s *Ledger) String() string {
 	for i := range xs {
 		x := &xs[i]
 		fmt.Fprintf(&b, "%d %s %s %s %s %d request %s response %s\n", x.Seq, x.Protocol, dash(x.Method), dash(x.Host), dash(x.Target),
-			x.Status, message(&x.Request), message(&x.Response))
+			x.Status, Sprint(&x.Request), Sprint(&x.Response))
 	}
 	for side := proto.Client; side <= proto.Server; side++ {
 		for why := range proto.NumReasons {
@@ -176,7 +175,8 @@ func (s *Ledger) String() string {
 	return b.String()
 }
 
-func message(m *proto.Message) string {
+// Sprint renders a message as wire and body bytes and why it is incomplete.
+func Sprint(m *proto.Message) string {
 	t := fmt.Sprintf("%d/%d", m.Wire, m.Body)
 	if m.Incomplete != proto.Complete {
 		t += "!" + m.Incomplete.String()
