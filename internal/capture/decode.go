@@ -71,6 +71,7 @@ func (s *shard) deliverEnd(e *bpf.CaptureFlowEnd) {
 		OpenerKnown: e.OpenerKnown != 0,
 		FirstNs:     s.clock.unix(e.FirstNs),
 		LastNs:      s.clock.unix(e.LastNs),
+		Stopped:     s.stopping.Load(),
 	}
 	for i := range e.Dirs {
 		d := &e.Dirs[i]

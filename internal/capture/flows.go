@@ -64,6 +64,9 @@ func (c *Capture) endAllFlows() error {
 	if c.objs == nil {
 		return nil
 	}
+	for _, sh := range c.shards {
+		sh.stopping.Store(true)
+	}
 	s := newSweeper(c)
 	deadline := time.Now().Add(drainTimeout)
 	for {

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gortap/internal/flow"
@@ -24,6 +25,7 @@ type shard struct {
 
 	segment, tail flow.Segment // reused: borrowed by the handler
 	totals        flow.Totals
+	stopping      atomic.Bool // the flows that end now would go on
 
 	mu      sync.Mutex
 	updates []flow.Totals // from the sweep, not yet handled

@@ -120,6 +120,8 @@ type Totals struct {
 	OpenerKnown bool
 	FirstNs     int64 // Unix nanoseconds
 	LastNs      int64
+	// Stopped says that the flow ends here because the capture does.
+	Stopped bool
 }
 
 // Depth is how much of a flow the capture copies.

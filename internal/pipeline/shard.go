@@ -17,35 +17,29 @@ import (
 type Account interface {
 	proto.Sink
 	sync.Locker
-	Update(t *flow.Totals)
-	End(t *flow.Totals)
+	// Update and End take a flow's totals, and what the assembler has of its
+	// open connection, nil where none is open.
+	Update(t *flow.Totals, c *reassembly.Conn)
+	End(t *flow.Totals, c *reassembly.Conn)
 	Tick(nowNs int64)
 }
 
-// Output takes finished exchanges. Exchange must not block: x is borrowed, and
-// the capture waits. Every shard calls it from its own goroutine.
-type Output interface {
+// Feed takes finished exchanges on their way to an output. It must not block: x
+// is borrowed, and the capture waits.
+type Feed interface {
 	Exchange(x *proto.Exchange)
+	Tick(nowNs int64)
+	Close()
 }
 
-// Open makes the receiver of a new connection. The parsers' findings go to sink.
+// Open makes the receiver of a new connection. The parsers' findings go to sink,
+// their wishes to control, which may be nil.
 type Open func(c *reassembly.Conn, sink proto.Sink, control flow.Control) reassembly.Receiver
-
-// Shard is the flow.Handler of one shard. Only the goroutine that feeds it may
-// call its methods, but for Counts.
-type Shard struct {
-	account   Account
-	assembler *reassembly.Assembler
-	sink      *fanout
-	locked    bool
-}
-
-var _ flow.Handler = (*Shard)(nil)
 
 // Options make a Shard.
 type Options struct {
 	Account    Account
-	Outputs    []Output
+	Feeds      []Feed
 	Reassembly reassembly.Config
 	Open       Open
 	// Control goes back to the capture; nil where there is none.
@@ -55,11 +49,23 @@ type Options struct {
 	OwnTotals bool
 }
 
+// Shard is the flow.Handler of one shard. Only the goroutine that feeds it may
+// call its methods, but for Stats.
+type Shard struct {
+	account   Account
+	feeds     []Feed
+	assembler *reassembly.Assembler
+	locked    bool
+}
+
+var _ flow.Handler = (*Shard)(nil)
+
 // NewShard wires a shard.
 func NewShard(o Options) *Shard {
-	s := &Shard{account: o.Account, sink: &fanout{Account: o.Account, outputs: o.Outputs}}
+	s := &Shard{account: o.Account, feeds: o.Feeds}
+	sink := &fanout{Account: o.Account, feeds: o.Feeds}
 	s.assembler = reassembly.New(o.Reassembly, func(c *reassembly.Conn) reassembly.Receiver {
-		r := o.Open(c, s.sink, o.Control)
+		r := o.Open(c, sink, o.Control)
 		if o.OwnTotals {
 			return &counted{Receiver: r, conn: c, account: o.Account}
 		}
@@ -85,14 +91,18 @@ func (s *Shard) Segment(seg *flow.Segment) {
 // Update implements flow.Handler.
 func (s *Shard) Update(t *flow.Totals) {
 	s.begin()
-	s.account.Update(t)
+	s.account.Update(t, s.assembler.Conn(t.Key))
 }
 
 // End implements flow.Handler: the flow's connection is over, seen or not.
 func (s *Shard) End(t *flow.Totals) {
 	s.begin()
-	s.assembler.CloseConn(t.Key, reassembly.Expired)
-	s.account.End(t)
+	why := reassembly.Expired
+	if t.Stopped {
+		why = reassembly.Stopped
+	}
+	s.assembler.CloseConn(t.Key, why)
+	s.account.End(t, nil)
 }
 
 // Tick implements flow.Handler.
@@ -102,22 +112,26 @@ func (s *Shard) Tick(nowNs int64) {
 	s.account.Tick(nowNs)
 	s.account.Unlock()
 	s.locked = false
+	for _, f := range s.feeds {
+		f.Tick(nowNs)
+	}
 }
 
-// Close ends the connections that are still open, as Unfinished. The feeding
-// goroutine must be done.
+// Close ends the connections that are still open, as unfinished, and closes the
+// feeds. The feeding goroutine must be done.
 func (s *Shard) Close() {
 	s.begin()
 	s.assembler.Close()
 	s.account.Unlock()
 	s.locked = false
+	for _, f := range s.feeds {
+		f.Close()
+	}
 }
 
-// Counts returns what the shard has seen so far. Any goroutine may call it.
-func (s *Shard) Counts() Counts {
+// Stats returns what the reassembler has done so far. Any goroutine may call it.
+func (s *Shard) Stats() reassembly.Stats {
 	s.account.Lock()
 	defer s.account.Unlock()
-	c := s.sink.counts
-	c.Reassembly = s.assembler.Stats()
-	return c
+	return s.assembler.Stats()
 }

@@ -6,38 +6,19 @@ import (
 	"gortap/internal/reassembly"
 )
 
-// Counts says what a shard has found.
-type Counts struct {
-	Exchanges uint64
-	Messages  uint64 // requests and responses of which at least the start was seen
-	// Incomplete counts messages by why they are not whole; [Complete] is 0.
-	Incomplete [proto.NumReasons]uint64
-	Reassembly reassembly.Stats
-}
-
 // fanout is the parsers' sink: the account first, which names the exchange, then
 // the outputs. It is used under the account's lock.
 type fanout struct {
 	Account
-	outputs []Output
-	counts  Counts
+	feeds []Feed
 }
 
 var _ proto.Sink = (*fanout)(nil)
 
 // Done implements proto.Sink.
 func (f *fanout) Done(x *proto.Exchange) {
-	f.counts.Exchanges++
-	for _, m := range []*proto.Message{&x.Request, &x.Response} {
-		if m.Seen {
-			f.counts.Messages++
-		}
-		if m.Incomplete != proto.Complete {
-			f.counts.Incomplete[m.Incomplete]++
-		}
-	}
 	f.Account.Done(x)
-	for _, o := range f.outputs {
+	for _, o := range f.feeds {
 		o.Exchange(x)
 	}
 }
@@ -69,5 +50,5 @@ func (c *counted) Close(why reassembly.CloseReason, tsNs int64) {
 			Retransmitted: d.Retransmitted,
 		}
 	}
-	c.account.End(&t)
+	c.account.End(&t, nil)
 }

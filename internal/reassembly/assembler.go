@@ -81,6 +81,15 @@ func (a *Assembler) CloseConn(key flow.Key, why CloseReason) {
 	}
 }
 
+// Conn returns the open connection of a key, nil where there is none. It is
+// borrowed until the next call.
+func (a *Assembler) Conn(key flow.Key) *Conn {
+	if c := a.lookup(&key); c != nil {
+		return &c.Conn
+	}
+	return nil
+}
+
 // Close delivers what is held of every connection and closes all, the least
 // recently active first. Nothing but Stats may be called after it.
 func (a *Assembler) Close() {

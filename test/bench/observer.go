@@ -211,4 +211,3 @@ func (b *bench) load(ctx context.Context, r *result, l load, pid int) error {
 	r.rss, err = peakRSS(pid)
 	return err
 }
-
