@@ -160,48 +160,48 @@ int xdp_l3(struct xdp_md *ctx)
 }
 
 /* Writes the flow's last record and forgets it. The lock makes the copy final:
- * whoever finds the flow after it sees that it is dead. */
+ * whoever finds the flow after it sees that it is dead. The record is reserved
+ * before: where there is no room the flow lives on, and is tried again. */
 static __always_inline int evict(const struct flow_key *key, __u64 idle_before)
 {
 	struct flow *f = bpf_map_lookup_elem(&flows, key);
 	struct flow_end *e;
-	struct flow_end end = { .type = EVENT_FLOW_END };
 	__u32 shard;
 	void *ring;
 
-	if (!f)
+	if (!f || f->last_ns >= idle_before)
 		return 0;
+	shard = f->shard;
+	ring = bpf_map_lookup_elem(&rings, &shard);
+	e = ring ? bpf_ringbuf_reserve(ring, sizeof(*e), 0) : NULL;
+	if (!e)
+		return 0;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->ts_ns = bpf_ktime_get_ns();
+	e->type = EVENT_FLOW_END;
+	e->key = *key;
+
 	bpf_spin_lock(&f->lock);
 	if (f->dead || f->last_ns >= idle_before) {
 		bpf_spin_unlock(&f->lock);
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return 0;
 	}
 	f->dead = 1;
-	shard = f->shard;
-	end.opener = f->opener;
-	end.opener_known = f->opener_known;
-	end.first_ns = f->first_ns;
-	end.last_ns = f->last_ns;
+	e->opener = f->opener;
+	e->opener_known = f->opener_known;
+	e->first_ns = f->first_ns;
+	e->last_ns = f->last_ns;
 	for (int i = 0; i < 2; i++) {
-		end.dirs[i].packets = f->dirs[i].packets;
-		end.dirs[i].bytes = f->dirs[i].bytes;
-		end.dirs[i].payload = f->dirs[i].payload;
-		end.dirs[i].retrans = f->dirs[i].retrans;
+		e->dirs[i].packets = f->dirs[i].packets;
+		e->dirs[i].bytes = f->dirs[i].bytes;
+		e->dirs[i].payload = f->dirs[i].payload;
+		e->dirs[i].retrans = f->dirs[i].retrans;
 	}
 	bpf_spin_unlock(&f->lock);
 
-	ring = bpf_map_lookup_elem(&rings, &shard);
-	e = ring ? bpf_ringbuf_reserve(ring, sizeof(*e), 0) : NULL;
-	if (!e) {
-		/* No room now: the flow lives on and is tried again. */
-		f->dead = 0;
-		return 0;
-	}
-	end.ts_ns = bpf_ktime_get_ns();
-	end.key = *key;
-	__builtin_memcpy(e, &end, sizeof(*e));
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	bpf_map_delete_elem(&flows, key);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 1;
 }
 

@@ -122,7 +122,7 @@ var (
 	dstOpts24 = extension{60, append([]byte{0, 2}, make([]byte, 22)...)}
 	auth      = extension{51, append([]byte{0, 4}, make([]byte, 22)...)} // (4 + 2) * 4 bytes
 	mobility  = extension{135, make([]byte, 8)}
-	atomic    = extension{44, make([]byte, 8)}
+	whole     = extension{44, make([]byte, 8)} // an atomic fragment (RFC 6946)
 )
 
 // fragmentAt is a fragment header with its offset and flags field.

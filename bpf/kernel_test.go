@@ -160,6 +160,12 @@ func (k *kernel) flow() bpf.CaptureFlow {
 // counters are the packets and bytes of each outcome, those that are not zero.
 type counters map[string]bpf.CaptureCounter
 
+// add counts one packet more.
+func (c counters) add(outcome string, bytes uint64) {
+	n := c[outcome]
+	c[outcome] = bpf.CaptureCounter{Packets: n.Packets + 1, Bytes: n.Bytes + bytes}
+}
+
 // outcomes names them as event.h does.
 func outcomes() [bpf.CaptureOutcomeOUT_MAX]string {
 	return [...]string{

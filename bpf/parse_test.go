@@ -112,8 +112,8 @@ func ipv6Cases() []parseCase {
 		"24 bytes of options":   {dstOpts24},
 		"authentication header": {auth},
 		"mobility header":       {mobility},
-		"atomic fragment":       {atomic},
-		"one of each":           {hopByHop, dstOpts24, routing, atomic, auth, dstOpts, mobility},
+		"atomic fragment":       {whole},
+		"one of each":           {hopByHop, dstOpts24, routing, whole, auth, dstOpts, mobility},
 		"8 extension headers":   slices.Repeat([]extension{dstOpts}, 8),
 	} {
 		f := chain(tcp, protoTCP, headers...)

@@ -12,6 +12,7 @@
 
 /* RFC 7323, 2.3: no window is larger than 2^30. */
 #define MAX_JUMP (1 << 30)
+#define MAX_SYN_DATA 0xffff
 
 /* What to tell user space of a segment. */
 struct emission {
@@ -35,7 +36,8 @@ static __always_inline void set_sequence(struct flow_dir *d, __u32 seq)
 
 /* Is this hook the one that counts direction d? The first to show it is, until
  * another shows something new: then the traffic has moved there. */
-static __always_inline bool owns(struct flow_dir *d, const struct segment *s, __u32 hook)
+static __always_inline bool owns(const struct flow *f, struct flow_dir *d, const struct segment *s,
+				 __u32 hook)
 {
 	bool fresh;
 
@@ -45,7 +47,7 @@ static __always_inline bool owns(struct flow_dir *d, const struct segment *s, __
 		(s->len && d->seq_known && (__s32)(s->seq + s->len - d->nxt) > 0) ||
 		((s->flags & TCP_ACK) && d->ack_known && (__s32)(s->ack - d->ack) > 0) ||
 		((s->flags & TCP_SYN) && (!d->syn || d->isn != s->seq)) ||
-		((s->flags & TCP_FIN) && !d->fin);
+		((s->flags & TCP_FIN) && !d->fin) || ((s->flags & TCP_RST) && !f->closed);
 	if (fresh) {
 		d->owner = hook;
 		d->seen = 1;
@@ -53,18 +55,31 @@ static __always_inline bool owns(struct flow_dir *d, const struct segment *s, __
 	return fresh;
 }
 
+/* There is the connection that the waiting SYN asked for; data bytes came in it. */
+static __always_inline void accept_syn(struct flow *f, struct flow_dir *d, __u32 data)
+{
+	set_sequence(d, d->isn + 1);
+	d->nxt += data;
+	d->payload += data;
+	d->fin = d->ack_known = 0;
+	f->depth = DEPTH_DEFAULT;
+}
+
 /* A SYN starts the sequence space of its direction. On a four-tuple in use it may
  * open a new connection (port reuse) or be stray: it waits for the answer that
- * accepts it, so that a stray one disturbs nothing. */
+ * accepts it, or for what its sender says next, so that a stray one disturbs nothing. */
 static __always_inline void note_syn(struct flow *f, struct flow_dir *d, struct flow_dir *other,
 				     const struct segment *s)
 {
+	__u32 accepted = s->ack - other->isn - 1; /* bytes of data in the SYN (RFC 7413) */
+
 	if (!f->opener_known) {
 		f->opener = (s->flags & TCP_ACK) ? !s->dir : s->dir;
 		f->opener_known = 1;
 	}
 	if (f->closed) {
 		f->closed = 0;
+		f->depth = DEPTH_DEFAULT;
 		d->syn = d->fin = d->seq_known = d->ack_known = 0;
 		other->syn = other->fin = other->seq_known = other->ack_known = 0;
 	}
@@ -75,12 +90,10 @@ static __always_inline void note_syn(struct flow *f, struct flow_dir *d, struct 
 	d->syn_waits = 1;
 	if (!d->seq_known || (s->flags & TCP_ACK)) {
 		set_sequence(d, s->seq + 1);
-		d->fin = 0;
+		d->fin = d->ack_known = 0;
 	}
-	if ((s->flags & TCP_ACK) && other->syn_waits && s->ack == other->isn + 1) {
-		set_sequence(other, s->ack);
-		other->fin = 0;
-	}
+	if ((s->flags & TCP_ACK) && other->syn_waits && accepted <= MAX_SYN_DATA)
+		accept_syn(f, other, accepted);
 }
 
 /* [start, end) lies below nxt: what of it fills a hole is new, the rest was sent
@@ -224,7 +237,7 @@ static __always_inline int book(struct flow *f, struct segment *s, __u32 hook,
 	__u32 seq = s->seq + !!(s->flags & TCP_SYN);
 	int outcome = OUT_EMITTED;
 
-	if (!owns(d, s, hook))
+	if (!owns(f, d, s, hook))
 		return OUT_DUPLICATE;
 	f->last_ns = e->ts_ns;
 	d->packets++;
@@ -233,11 +246,14 @@ static __always_inline int book(struct flow *f, struct segment *s, __u32 hook,
 		s->len = 0; /* RFC 9293, 3.5.3: what a RST carries is no stream data */
 	if (s->flags & TCP_SYN)
 		note_syn(f, d, other, s);
+	else if (d->syn_waits && s->seq == d->isn + 1)
+		accept_syn(f, d, 0);
 	if ((s->flags & TCP_ACK) && (!d->ack_known || (__s32)(s->ack - d->ack) > 0)) {
 		d->ack = s->ack;
 		d->ack_known = 1;
 	}
-	if (s->len) {
+	/* What a SYN that waits carries counts once the SYN is accepted. */
+	if (s->len && !((s->flags & TCP_SYN) && d->syn_waits)) {
 		if (!note_payload(f, d, s->dir, seq, s->len))
 			outcome = OUT_OUT_OF_WINDOW;
 		else if (!d->fin || !other->fin)
@@ -245,7 +261,8 @@ static __always_inline int book(struct flow *f, struct segment *s, __u32 hook,
 	}
 	if (s->flags & TCP_FIN)
 		d->fin = 1;
-	if ((s->flags & TCP_RST) || (d->fin && other->fin))
+	/* XDP shows one direction only. */
+	if ((s->flags & TCP_RST) || (d->fin && (other->fin || !other->seen)))
 		f->closed = 1;
 	decide(f, d, s, seq, e);
 	if (outcome == OUT_EMITTED && !e->wanted)
@@ -266,6 +283,21 @@ static __always_inline __u32 hash_key(const struct flow_key *k)
 	return h;
 }
 
+/* Puts a new flow in the table, whole: another CPU may meet it at once. */
+static __noinline void begin_flow(const struct flow_key *key, __u32 hash, __u64 now)
+{
+	struct flow f = {
+		.hash = hash,
+		.first_ns = now,
+		.last_ns = now,
+		.shard = hash & (cfg_shards - 1),
+		.turn = 2, /* neither direction: the first payload begins a turn */
+	};
+
+	/* Another CPU may win the race: then its flow is the one. */
+	bpf_map_update_elem(&flows, key, &f, BPF_NOEXIST);
+}
+
 /* Finds the flow, or begins it. NULL: the table is full. */
 static __always_inline struct flow *find_flow(const struct flow_key *key, __u32 hash, __u64 now)
 {
@@ -273,21 +305,8 @@ static __always_inline struct flow *find_flow(const struct flow_key *key, __u32 
 
 	if (f)
 		return f;
-	/* Another CPU may win the race: then its flow is found below. */
-	bpf_map_update_elem(&flows, key, zero_flow, BPF_NOEXIST);
-	f = bpf_map_lookup_elem(&flows, key);
-	if (!f)
-		return NULL;
-	bpf_spin_lock(&f->lock);
-	if (!f->first_ns) {
-		f->first_ns = now;
-		f->last_ns = now;
-		f->hash = hash;
-		f->shard = hash & (cfg_shards - 1);
-		f->turn = 2; /* neither direction: the first payload begins a turn */
-	}
-	bpf_spin_unlock(&f->lock);
-	return f;
+	begin_flow(key, hash, now);
+	return bpf_map_lookup_elem(&flows, key);
 }
 
 #endif

@@ -33,9 +33,6 @@ struct {
 	});
 } rings SEC(".maps");
 
-/* A new flow starts from these zeroes: the value is too big for the stack. */
-static const __u8 zero_flow[sizeof(struct flow)];
-
 static __always_inline void count(__u32 outcome, __u64 bytes)
 {
 	struct counter *c = bpf_map_lookup_elem(&counters, &outcome);
