@@ -1,0 +1,230 @@
+package output
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gortap/internal/proto"
+)
+
+const (
+	// fullBuffer is the size at which a buffer is handed over.
+	fullBuffer = 64 << 10
+	// maxKept is the size beyond which a buffer is not used again.
+	maxKept = 4 * fullBuffer
+	// queueLength is how many buffers wait for the writer at most.
+	queueLength = 64
+	// lineDelay is how long a line waits for others.
+	lineDelay = 100 * time.Millisecond
+	// closeGrace is how long Close waits for the writer to notice its deadline.
+	closeGrace = 4 * writeTimeout
+)
+
+// JSONLConfig configures a JSONL.
+type JSONLConfig struct {
+	// Path is a file, which is appended to, a named pipe, or "-" for Stdout.
+	Path   string
+	Stdout *os.File
+	// ShowSecrets leaves the values of sensitive parameters in targets.
+	ShowSecrets bool
+	// Sensitive are the names of the parameters that are secrets, in place of
+	// SensitiveParameters; nil means those.
+	Sensitive []string
+	// Log takes one line for each change between writing and not writing; nil
+	// for none.
+	Log *slog.Logger
+}
+
+// JSONL writes exchanges as JSON lines. Lines of one shard keep their order.
+// A file that cannot be written (no space, no reader) is tried again every
+// second, while at most queueLength buffers of fullBuffer bytes wait; what
+// does not fit is dropped. A line is in the file whole or not at all, unless
+// the system fails to take back a half one.
+type JSONL struct {
+	cfg     JSONLConfig
+	queue   chan *buffer
+	spare   chan *buffer
+	rotate  chan struct{}
+	closing chan struct{}
+	giveUp  chan struct{} // closed when Close runs out of time
+	done    chan struct{} // closed when the writer has ended
+	close   sync.Once
+	err     error // of Close
+
+	writer  *writer
+	taken   atomic.Uint64
+	dropped [NumDropReasons]atomic.Uint64
+}
+
+var _ Output = (*JSONL)(nil)
+
+// buffer is a number of whole lines.
+type buffer struct {
+	b     []byte
+	lines uint64
+}
+
+// NewJSONL opens the file and starts the writer. A named pipe that nobody
+// reads yet is no error. The caller must Close the output.
+func NewJSONL(cfg JSONLConfig) (*JSONL, error) {
+	open := openFile(cfg.Path)
+	if cfg.Path == "-" {
+		open = openStdout(cfg.Stdout)
+	}
+	return newJSONL(cfg, open, time.After)
+}
+
+func newJSONL(cfg JSONLConfig, open opener, after func(time.Duration) <-chan time.Time) (*JSONL, error) {
+	if cfg.Sensitive == nil {
+		cfg.Sensitive = SensitiveParameters()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	j := &JSONL{
+		cfg:     cfg,
+		queue:   make(chan *buffer, queueLength),
+		spare:   make(chan *buffer, queueLength),
+		rotate:  make(chan struct{}, 1),
+		closing: make(chan struct{}),
+		giveUp:  make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	j.writer = &writer{jsonl: j, open: open, after: after, log: cfg.Log.With("output", j.Name())}
+	if err := j.writer.begin(); err != nil {
+		return nil, fmt.Errorf("write JSON lines: %w", err)
+	}
+	go j.writer.run()
+	return j, nil
+}
+
+// Name returns "jsonl:" and the path.
+func (j *JSONL) Name() string { return "jsonl:" + j.cfg.Path }
+
+// Feed makes the entrance of one shard.
+func (j *JSONL) Feed() Feed {
+	f := &jsonlFeed{out: j, buf: &buffer{}}
+	if !j.cfg.ShowSecrets {
+		f.encoder.redact = newRedactor(j.cfg.Sensitive)
+	}
+	return f
+}
+
+// Reopen asks the writer to open its path anew.
+func (j *JSONL) Reopen() {
+	select {
+	case j.rotate <- struct{}{}:
+	default: // asked for already
+	}
+}
+
+// Stats returns the counts so far. Lines on their way are taken, and neither
+// written nor dropped yet.
+func (j *JSONL) Stats() Stats {
+	s := Stats{Written: j.writer.written.Load(), Bytes: j.writer.bytes.Load()}
+	for i := range s.Dropped {
+		s.Dropped[i] = j.dropped[i].Load()
+	}
+	s.Taken = j.taken.Load() // last, so that it is never less than the sum
+	return s
+}
+
+// Err returns why the writer is stuck.
+func (j *JSONL) Err() error {
+	if e := j.writer.trouble.Load(); e != nil {
+		return e.err
+	}
+	return nil
+}
+
+// Close writes what is queued.
+func (j *JSONL) Close(ctx context.Context) error {
+	j.close.Do(func() {
+		close(j.closing)
+		select {
+		case <-j.done:
+			return
+		case <-ctx.Done():
+		}
+		close(j.giveUp)
+		j.err = fmt.Errorf("close %s: %w", j.Name(), ErrAbandoned)
+		select {
+		case <-j.done:
+		case <-j.writer.after(closeGrace):
+		}
+	})
+	return j.err
+}
+
+func (j *JSONL) drop(lines uint64, why DropReason) { j.dropped[why].Add(lines) }
+
+func (j *JSONL) allDropped() (n uint64) {
+	for i := range j.dropped {
+		n += j.dropped[i].Load()
+	}
+	return n
+}
+
+// jsonlFeed collects the lines of one shard.
+type jsonlFeed struct {
+	out     *JSONL
+	encoder lineEncoder
+	buf     *buffer
+	nowNs   int64
+	sinceNs int64 // of the buffer's first line
+}
+
+func (f *jsonlFeed) Exchange(x *proto.Exchange) {
+	if f.buf.lines == 0 {
+		f.sinceNs = f.nowNs
+	}
+	f.buf.b = f.encoder.appendLine(f.buf.b, x)
+	f.buf.lines++
+	f.out.taken.Add(1)
+	if len(f.buf.b) >= fullBuffer {
+		f.handOver()
+	}
+}
+
+func (f *jsonlFeed) Tick(nowNs int64) {
+	f.nowNs = nowNs
+	if f.buf.lines > 0 && nowNs-f.sinceNs >= int64(lineDelay) {
+		f.handOver()
+	}
+}
+
+func (f *jsonlFeed) Close() {
+	if f.buf.lines > 0 {
+		f.handOver()
+	}
+}
+
+// handOver gives the buffer to the writer and takes an empty one. Without room
+// in the queue, the newest lines go: those.
+func (f *jsonlFeed) handOver() {
+	select {
+	case f.out.queue <- f.buf:
+	default:
+		f.out.drop(f.buf.lines, f.out.writer.dropReason())
+		f.buf.reset()
+		return
+	}
+	select {
+	case f.buf = <-f.out.spare:
+	default:
+		f.buf = &buffer{}
+	}
+}
+
+func (b *buffer) reset() {
+	b.lines = 0
+	b.b = b.b[:0]
+	if cap(b.b) > maxKept {
+		b.b = nil
+	}
+}
