@@ -88,8 +88,8 @@ func oracleDirections(t *testing.T, e *corpus.Entry) map[ends]direction {
 			m[k] = direction{d.Packets + r.Packets, d.Payload + r.PayloadBytes, d.Syn || r.Syn, d.Fin || r.Fin, d.Rst || r.Rst}
 		}
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+	if err := lines.Err(); err != nil || len(m) < e.TCPStreams {
+		t.Fatalf("the oracle knows %d directions of %d connections: %v", len(m), e.TCPStreams, err)
 	}
 	return m
 }

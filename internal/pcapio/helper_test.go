@@ -5,8 +5,11 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gortap/internal/flow"
 	"gortap/internal/pcapio/packet"
@@ -14,15 +17,19 @@ import (
 
 // collector copies what a Reader gives.
 type collector struct {
-	segments []flow.Segment
-	ticks    []int64
-	onTick   func()
+	segments  []flow.Segment
+	ticks     []int64
+	onTick    func()
+	onSegment func(n int)
 }
 
 func (c *collector) Segment(s *flow.Segment) {
 	k := *s
 	k.Data = slices.Clone(s.Data)
 	c.segments = append(c.segments, k)
+	if c.onSegment != nil {
+		c.onSegment(len(c.segments))
+	}
 }
 func (c *collector) Update(*flow.Totals) { panic("a file reader knows no totals") }
 func (c *collector) End(*flow.Totals)    { panic("a file reader knows no totals") }
@@ -117,4 +124,12 @@ func seqs(c *collector) []uint32 {
 		out = append(out, s.Seq)
 	}
 	return out
+}
+
+// diff is cmp.Diff, which walks each byte, for lists that are mostly equal.
+func diff(want, got []flow.Segment) string {
+	if reflect.DeepEqual(want, got) {
+		return ""
+	}
+	return cmp.Diff(want, got)
 }

@@ -113,9 +113,9 @@ func (r *Reader) matcher(t packet.LinkType) (Matcher, error) {
 }
 
 // Run gives all packets to h, merged by time, in the calling goroutine. A Tick
-// follows each 1024 packets, each 100 ms of capture time, and the last packet;
-// its clock follows the packets, back too where theirs was set back. Update and
-// End are never called.
+// comes each 1024 packets, each 100 ms of capture time (after a pause, before the
+// packet that ends it), and after the last packet; its clock follows the packets,
+// back too where theirs was set back. Update and End are never called.
 //
 // Run returns the context's error when that ends first, and the *DamageErrors
 // of all damaged files, joined, after everything that precedes the damage was

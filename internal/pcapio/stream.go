@@ -97,7 +97,8 @@ type Stream struct {
 
 // OpenStream opens a file and recognises it by its content; "-" is standard
 // input. read, if not nil, counts the bytes read from the file. It fails with
-// ErrUnknownFormat where the content is none of ours.
+// ErrUnknownFormat where the content is none of ours, and with a *DamageError
+// where it cannot be decompressed.
 func OpenStream(path string, read *atomic.Int64) (*Stream, error) {
 	name := path
 	if path == "-" {
@@ -110,6 +111,9 @@ func OpenStream(path string, read *atomic.Int64) (*Stream, error) {
 	s := &Stream{file: f}
 	if err := s.recognise(read); err != nil {
 		s.Close()
+		if s.Compressed && !errors.Is(err, ErrUnknownFormat) {
+			return nil, &DamageError{Path: path, Decompressed: true, Err: err}
+		}
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return s, nil
@@ -121,11 +125,12 @@ func (s *Stream) recognise(read *atomic.Int64) error {
 	var r io.Reader = br
 	for _, c := range compressions() {
 		if bytes.HasPrefix(magic, c.magic) {
+			s.Compressed = true
 			z, err := c.open(br)
 			if err != nil {
-				return fmt.Errorf("decompress: %w", err)
+				return err
 			}
-			r, s.plain, s.Compressed = z, z, true
+			r, s.plain = z, z
 			break
 		}
 	}

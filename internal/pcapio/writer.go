@@ -192,7 +192,7 @@ func (w *Writer) enhanced(number uint32, tsNs uint64, head, body []byte, wire in
 	w.u32(blockEnhanced, size, number, uint32(tsNs>>32), uint32(tsNs), uint32(caplen), uint32(wire))
 	w.bytes(head)
 	w.bytes(body)
-	w.bytes([]byte{0, 0, 0}[:padding])
+	w.text("\x00\x00\x00"[:padding])
 	w.u32(size)
 }
 
@@ -201,8 +201,8 @@ func optionSize(v string) uint32 { return uint32(4 + (len(v)+3)&^3) }
 
 func (w *Writer) option(code uint32, v string) {
 	w.u32(code | uint32(len(v))<<16)
-	w.keep(w.buf.WriteString(v))
-	w.bytes([]byte{0, 0, 0}[:-len(v)&3])
+	w.text(v)
+	w.text("\x00\x00\x00"[:-len(v)&3])
 }
 
 // u32 writes numbers in little-endian order.
@@ -215,6 +215,7 @@ func (w *Writer) u32(values ...uint32) {
 }
 
 func (w *Writer) bytes(b []byte) { w.keep(w.buf.Write(b)) }
+func (w *Writer) text(s string)  { w.keep(w.buf.WriteString(s)) }
 
 func (w *Writer) keep(_ int, err error) {
 	if w.err == nil && err != nil {

@@ -62,7 +62,7 @@ func TestTheCookedHeaderTellsTheInterface(t *testing.T) {
 
 func TestTheTableForgetsTheOldestFirst(t *testing.T) {
 	d, c := NewDecoder(Options{}), &collector{}
-	for i := range 3 * seenSets * seenWays {
+	for i := range seenSets * seenWays * 3 / 2 {
 		r := on(1, time.Duration(i), func(p []byte) { copy(p[24:], u32(uint32(i))) })
 		d.Decode(&r, c)
 		c.segments = c.segments[:0]
