@@ -63,8 +63,9 @@ fmt: .cache/deps/go .cache/deps/fmt $(GOLANGCI) ## format Go and C
 	@[[ -z "$(C_FILES)" ]] || $(CLANG_FORMAT) -i $(C_FILES)
 
 .PHONY: bench
-bench: .cache/deps/go .cache/deps/build ## run the Go benchmarks
+bench: build .cache/deps/test ## run the Go benchmarks, and as root a saturated server beside each observer
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
+	@if [[ $$EUID == 0 ]]; then $(GO) run ./test/bench $(BENCH_FLAGS); fi
 
 .PHONY: e2e
 e2e: build .cache/deps/test ## run the whole-binary tests, uncached (root)
