@@ -123,8 +123,11 @@ func FuzzRequest(f *testing.F) {
 		in := bytes.NewReader(b)
 		br := bufio.NewReader(in)
 		req, err := http.ReadRequest(br)
-		if err != nil || req.Method == http.MethodConnect || req.Header.Get("Upgrade") != "" {
+		if err != nil || req.ProtoMajor > 1 || req.Method == http.MethodConnect || req.Header.Get("Upgrade") != "" {
 			return
+		}
+		if !req.ProtoAtLeast(1, 1) && bytes.Contains(bytes.ToLower(b), []byte("transfer-encoding")) {
+			return // net/http ignores the field there; RFC 9112, 6.1 calls such a message faulty
 		}
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -136,10 +139,10 @@ func FuzzRequest(f *testing.F) {
 		if err := h.check(fed); err != nil {
 			t.Fatal(err)
 		}
-		if len(h.ledger.Exchanges) == 0 {
+		x := h.first()
+		if x == nil {
 			t.Fatalf("no request found, but net/http reads %s %s", req.Method, req.RequestURI)
 		}
-		x := h.ledger.Exchanges[0]
 		if string(x.Method) != req.Method || string(x.Target) != req.RequestURI || x.Request.Incomplete != proto.Complete ||
 			x.Request.Body != int64(len(body)) || x.Request.Wire != used {
 			t.Errorf("%s %s %s, but net/http reads %s %s, %d bytes of which %d are body, from %q", x.Method, x.Target, prototest.Sprint(&x.Request),
@@ -166,7 +169,10 @@ func FuzzResponse(f *testing.F) {
 		in := bytes.NewReader(b)
 		br := bufio.NewReader(in)
 		resp, err := http.ReadResponse(br, &http.Request{Method: method})
-		if err != nil || resp.StatusCode < 200 {
+		if err != nil || resp.StatusCode < 200 || resp.ProtoMajor > 1 {
+			return
+		}
+		if !resp.ProtoAtLeast(1, 1) && bytes.Contains(bytes.ToLower(b), []byte("transfer-encoding")) {
 			return
 		}
 		body, err := io.ReadAll(resp.Body)
@@ -179,11 +185,7 @@ func FuzzResponse(f *testing.F) {
 		if err := h.check(fed); err != nil {
 			t.Fatal(err)
 		}
-		i := 0
-		for h.ledger.Exchanges[i].Seq != 0 {
-			i++
-		}
-		x := h.ledger.Exchanges[i]
+		x := h.first()
 		if x.Status != resp.StatusCode || x.Response.Incomplete != proto.Complete || x.Response.Body != int64(len(body)) || x.Response.Wire != used {
 			t.Errorf("%d %s, but net/http reads %d, %d bytes of which %d are body, from %q", x.Status, prototest.Sprint(&x.Response), resp.StatusCode, used, len(body), b)
 		}

@@ -106,3 +106,13 @@ func play(t *testing.T, f *Factory, mid bool, sc prototest.Script, cut func(int)
 	}
 	return h
 }
+
+// first returns the connection's first exchange, nil if it had none.
+func (h *harness) first() *proto.Exchange {
+	for i := range h.ledger.Exchanges {
+		if x := &h.ledger.Exchanges[i]; x.Seq == 0 {
+			return x
+		}
+	}
+	return nil
+}

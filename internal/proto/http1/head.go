@@ -161,17 +161,22 @@ func (h *half) readFields(b []byte) int {
 // was meant to be cannot change the framing.
 func (h *half) readField(line []byte) {
 	if isSpace(line[0]) { // obs-fold (RFC 9112, 5.2): more of the field before
-		h.readValue(bytes.Trim(line, " \t"))
+		h.readValue(trim(line))
+		return
+	}
+	h.head.field = otherField
+	switch line[0] | 0x20 { // most fields are none of ours, and their first letter tells
+	case 'h', 'u', 'c', 't':
+	default:
 		return
 	}
 	i := bytes.IndexByte(line, ':')
 	if i < 0 {
-		h.head.field = otherField
 		return
 	}
-	h.head.field = fieldOf(bytes.TrimRight(line[:i], " \t"))
+	h.head.field = fieldOf(trim(line[:i]))
 	if h.head.field != otherField {
-		h.readValue(bytes.Trim(line[i+1:], " \t"))
+		h.readValue(trim(line[i+1:]))
 	}
 	if h.head.field == lengthField {
 		h.head.hasLength = true
@@ -256,7 +261,7 @@ func (hd *head) readCoding(v []byte) {
 		var item []byte
 		item, v = cutItem(v)
 		if i := bytes.IndexByte(item, ';'); i >= 0 {
-			item = bytes.TrimRight(item[:i], " \t")
+			item = trim(item[:i])
 		}
 		if len(item) == 0 || equalFold(item, "identity") {
 			continue
@@ -269,7 +274,7 @@ func (hd *head) readCoding(v []byte) {
 // cutItem splits the first item off a comma-separated list.
 func cutItem(v []byte) (item, rest []byte) {
 	item, rest, _ = bytes.Cut(v, []byte(","))
-	return bytes.Trim(item, " \t"), rest
+	return trim(item), rest
 }
 
 // firstItem returns the first item of an Upgrade list, without its version
@@ -278,6 +283,17 @@ func firstItem(v []byte) []byte {
 	item, _ := cutItem(v)
 	name, _, _ := bytes.Cut(item, []byte("/"))
 	return name
+}
+
+// trim cuts spaces and tabs off both ends.
+func trim(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 func equalFold(b []byte, lower string) bool {

@@ -69,7 +69,7 @@ func isRequestStart(line []byte) bool {
 	if len(line) < len("A /")+version || line[len(line)-version] != ' ' {
 		return false
 	}
-	if _, ok := parseVersion(line[len(line)-version+1:]); !ok {
+	if !couldBeVersion(line[len(line)-version+1:]) {
 		return false
 	}
 	line = line[:len(line)-version]
@@ -84,7 +84,7 @@ func isRequestStart(line []byte) bool {
 // isStatusStart reports whether line is a status line to the letter.
 func isStatusStart(line []byte) bool {
 	status, _, ok := parseStatusLine(line)
-	return ok && status >= 100 && line[8] == ' ' && isDigit(line[9])
+	return ok && status >= 100 && couldBeVersion(line[:8]) && line[8] == ' ' && isDigit(line[9])
 }
 
 // couldStartRequest reports whether the incomplete line b may become an exact

@@ -46,13 +46,15 @@ func parseRequestLine(line []byte) (r requestLine, ok bool) {
 		return r, false
 	}
 	r.method = line[:i]
-	rest := bytes.Trim(line[i:], " \t")
-	if j := bytes.LastIndexAny(rest, " \t"); j > 0 {
-		if v, isVersion := parseVersion(rest[j+1:]); isVersion {
-			r.version, r.target = v, bytes.TrimRight(rest[:j], " \t")
-			return r, printable(r.target)
-		}
-		return r, false
+	rest := trim(line[i:])
+	j := len(rest) - 1
+	for j >= 0 && !isSpace(rest[j]) {
+		j--
+	}
+	if j >= 0 {
+		v, isVersion := parseVersion(rest[j+1:])
+		r.version, r.target = v, trim(rest[:j])
+		return r, isVersion && printable(r.target)
 	}
 	r.version, r.target = v09, rest
 	simple := string(r.method) == "GET" && (bytes.HasPrefix(rest, []byte("/")) || bytes.HasPrefix(rest, []byte("http://")))
@@ -66,7 +68,7 @@ func parseCutRequestLine(line []byte) (r requestLine, ok bool) {
 	if i == 0 || i == len(line) || !isSpace(line[i]) {
 		return r, false
 	}
-	r.method, r.target = line[:i], bytes.TrimLeft(line[i:], " \t")
+	r.method, r.target = line[:i], trim(line[i:])
 	return r, printable(r.target)
 }
 
@@ -96,7 +98,7 @@ func parseStatusLine(line []byte) (status int, v version, ok bool) {
 	if !ok {
 		return 0, 0, false
 	}
-	rest := bytes.TrimLeft(line[8:], " \t")
+	rest := trim(line[8:])
 	if len(rest) < 3 || !isDigit(rest[0]) || !isDigit(rest[1]) || !isDigit(rest[2]) || (len(rest) > 3 && !isSpace(rest[3])) {
 		return 0, 0, false
 	}
