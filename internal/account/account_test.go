@@ -125,6 +125,19 @@ func TestDurationsAreOfExchangesSeenWhole(t *testing.T) {
 	}
 }
 
+func TestWhatAnUpgradeBeganIsNoFurtherRequest(t *testing.T) {
+	a := newAccount(t, Config{}, 1)
+	f := newSim(a.Shard(0), "10.0.0.9:40000", "10.0.0.1:80").open()
+	f.exchange("GET", "h", "/ws", 100, 200, 1)
+	x := f.begin("GET", "h", "/ws")
+	x.Upgraded = true
+	f.flowing(x, res, 5000)
+	a.Shard(0).Done(x)
+	if got := a.Totals(); got.Exchanges != 1 || got.MessageBytes != 5300 {
+		t.Errorf("%d exchanges and %d bytes, want 1 and 5300", got.Exchanges, got.MessageBytes)
+	}
+}
+
 func TestTotalsOfARun(t *testing.T) {
 	a := newAccount(t, Config{}, 2)
 	f := newSim(a.Shard(1), "10.0.0.9:40000", "10.0.0.1:80").open()

@@ -25,10 +25,13 @@ type codeCount struct {
 	n    uint64
 }
 
-// done books a finished exchange.
+// done books a finished exchange. What an upgrade began is no further request,
+// and its time is that of a session.
 func (c *counters) done(x *proto.Exchange) {
-	c.requests++
-	c.countCode(clampCode(x.Status), 1)
+	if !x.Upgraded {
+		c.requests++
+		c.countCode(clampCode(x.Status), 1)
+	}
 	if x.Request.Seen {
 		c.messages[proto.Client]++
 	}

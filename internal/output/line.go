@@ -29,7 +29,9 @@ func (e *lineEncoder) appendLine(dst []byte, x *proto.Exchange) []byte {
 	dst = append(dst, `,"seq":`...)
 	dst = strconv.AppendUint(dst, x.Seq, 10)
 	dst = append(dst, `,"method":"`...)
-	dst = appendText(dst, x.Method)
+	if !x.Upgraded { // else the request has its line already
+		dst = appendText(dst, x.Method)
+	}
 	dst = append(dst, `","host":"`...)
 	dst = appendText(dst, x.Host)
 	dst = append(dst, `","target":"`...)

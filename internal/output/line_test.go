@@ -91,6 +91,12 @@ func TestLinesOfPartialExchanges(t *testing.T) {
 	}
 
 	x = testExchange()
+	x.Upgraded = true
+	if got := encode(x); !strings.Contains(got, `"method":"","host":"Shop.example","target":"/users/42?page=2"`) {
+		t.Errorf("after an upgrade: %s", got)
+	}
+
+	x = testExchange()
 	x.Response.FirstNs = x.Request.LastNs - 2_000_000_000
 	if got := encode(x); !strings.Contains(got, `"ttfb":-2,`) {
 		t.Errorf("early response: %s", got)

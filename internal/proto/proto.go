@@ -152,6 +152,12 @@ type Exchange struct {
 	Code              int
 	HasCode           bool
 	Request, Response Message
+	// Upgraded says that the request is not part of this exchange: it came in
+	// an earlier one, whose 101 gave the connection to this protocol, and was
+	// counted there. Method, Host and Target are copied from it, so that the
+	// bytes go to the same endpoint. It is set in stream 1 of an upgrade to
+	// HTTP/2, and in a WebSocket session.
+	Upgraded bool
 	// Path is the template for metrics. The account fills it in Begin.
 	Path string
 	// Service is the metric label. The account fills it in Begin.

@@ -3,12 +3,13 @@ package http2
 import "gortap/internal/proto"
 
 // upgraded begins stream 1 for a request that came over HTTP/1.1 (RFC 7540,
-// 3.2). Its bytes and its method were counted there.
+// 3.2). Its bytes were counted there.
 func (p *parser) upgraded(from *proto.Exchange) {
 	st := p.open(1)
-	st.text = append(append(st.text, from.Target...), from.Host...)
-	n := len(from.Target)
-	st.x.Target, st.x.Host = st.text[:n:n], st.text[n:]
+	st.text = append(append(append(st.text, from.Method...), from.Target...), from.Host...)
+	m, t := len(from.Method), len(from.Method)+len(from.Target)
+	st.x.Upgraded = true
+	st.x.Method, st.x.Target, st.x.Host = st.text[:m:m], st.text[m:t:t], st.text[t:]
 	st.x.Request.FirstNs, st.x.Request.LastNs = from.Request.FirstNs, from.Request.LastNs
 	st.sides[proto.Client].ended = true
 	p.sink.Begin(&st.x)

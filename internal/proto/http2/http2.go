@@ -53,8 +53,8 @@ var _ proto.Factory = (*Factory)(nil)
 func NewFactory(o Options) *Factory { return &Factory{opts: o.withDefaults()} }
 
 // New returns the parser of one connection. With e.From, the exchange of an
-// upgrade to h2c, stream 1 begins at once: it carries the target and the
-// request times of e.From, but no method, because the request was counted there.
+// upgrade to h2c, stream 1 begins at once, with the names and the request times
+// of e.From; it is marked Upgraded, because the request was counted there.
 func (f *Factory) New(e proto.Env) proto.Parser {
 	p := &parser{
 		factory: f,

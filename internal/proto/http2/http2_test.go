@@ -387,10 +387,10 @@ func TestAnUpgradedRequestIsAnsweredOnStreamOne(t *testing.T) {
 	from.Request.FirstNs, from.Request.LastNs = 10, 20
 	l := play(t, w.script, proto.Env{From: from}, Options{}, prototest.Whole, proto.Complete)
 	want(t, l, `
-		0 h2 - h /up 200 request 14/0 response 25/6
+		0 h2 GET h /up 200 request 14/0 response 25/6
 		1 h2 GET example.org /3 200 request 25/0 response 10/0
 		request h2-connection 24`)
-	if x := l.Exchanges[0]; x.Request.LastNs != 20 || x.Response.FirstNs != 1000 {
+	if x := l.Exchanges[0]; !x.Upgraded || x.Request.LastNs != 20 || x.Response.FirstNs != 1000 {
 		t.Errorf("times %+v", x)
 	}
 }
