@@ -76,6 +76,7 @@ type Capture struct {
 	shards  []*shard
 	ready   atomic.Bool
 	links   *interfaces
+	owner   *owner // of clsact filters; nil without
 	final   atomic.Pointer[Stats]
 	closing sync.Once
 }
@@ -127,7 +128,7 @@ func (c *Capture) Run(ctx context.Context, handlers []flow.Handler) error {
 		c.ready.Store(true)
 		sweepCtx, endSweep := context.WithCancel(ctx)
 		wg.Go(func() { c.sweep(sweepCtx) })
-		err = c.links.watch(ctx)
+		c.links.watch(ctx)
 		endSweep()
 		c.ready.Store(false)
 	}
@@ -148,6 +149,7 @@ func (c *Capture) Close() error {
 		if s, e := c.Stats(); e == nil {
 			c.final.Store(&s)
 		}
+		err = c.owner.Close()
 		for _, r := range c.rings {
 			err = errors.Join(err, r.close())
 		}

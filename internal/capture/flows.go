@@ -107,10 +107,7 @@ func newSweeper(c *Capture) *sweeper {
 }
 
 func (s *sweeper) once() error {
-	now, err := monotonicNow()
-	if err != nil {
-		return err
-	}
+	now := monotonicNow()
 	s.clock.now()
 	s.evicts = s.evicts[:0]
 	for i := range s.posts {
@@ -121,7 +118,7 @@ func (s *sweeper) once() error {
 	}
 	s.seen, s.next = s.next, s.seen
 	clear(s.next)
-	_, err = s.control.evict(s.evicts, now-uint64(closedLinger))
+	_, err := s.control.evict(s.evicts, now-uint64(closedLinger))
 	for i, p := range s.posts {
 		s.c.shards[i].post(p)
 	}

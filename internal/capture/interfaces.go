@@ -85,7 +85,7 @@ func (in *interfaces) attach() error {
 }
 
 // watch follows the interfaces until ctx is done.
-func (in *interfaces) watch(ctx context.Context) error {
+func (in *interfaces) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := in.follow(ctx); err != nil {
 			// The kernel dropped notifications: list again and go on.
@@ -96,7 +96,6 @@ func (in *interfaces) watch(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
 }
 
 func (in *interfaces) follow(ctx context.Context) error {

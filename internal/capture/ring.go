@@ -45,8 +45,7 @@ func openRing(m *ebpf.Map) (*ring, error) {
 	wrap := min(size, maxRecord)
 	producer, err := unix.Mmap(m.FD(), int64(page), page+size+wrap, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		unix.Munmap(consumer)
-		return nil, fmt.Errorf("map ring of %d bytes: %w", size, err)
+		return nil, errors.Join(fmt.Errorf("map ring of %d bytes: %w", size, err), unix.Munmap(consumer))
 	}
 	r := &ring{consumer: consumer, producer: producer, data: producer[page:], mask: uint64(size - 1)}
 	r.pos = atomic.LoadUint64(r.consumerPos())

@@ -59,7 +59,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer server.Stop()
+	defer func() { _, _ = server.Stop() }() // its log is off
 	observers, err := chooseObservers(o)
 	if err != nil {
 		return err
@@ -87,8 +87,7 @@ func run(ctx context.Context, o options) error {
 			}
 		}
 	}
-	report(os.Stdout, results, observers, loads)
-	return nil
+	return report(os.Stdout, results, observers, loads)
 }
 
 func chooseLoads(names string) ([]load, error) {

@@ -162,8 +162,8 @@ func (b *bench) measure(ctx context.Context, w observer, l load) (result, error)
 	ended := false
 	defer func() {
 		if !ended {
-			cmd.Process.Kill()
-			cmd.Wait()
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
 		}
 	}()
 	if err := w.ready(ctx, b.ns); err != nil {
@@ -172,7 +172,7 @@ func (b *bench) measure(ctx context.Context, w observer, l load) (result, error)
 	if err := b.load(ctx, &r, l, cmd.Process.Pid); err != nil {
 		return r, err
 	}
-	cmd.Process.Signal(syscall.SIGTERM)
+	_ = cmd.Process.Signal(syscall.SIGTERM)
 	err = cmd.Wait()
 	ended = true
 	if w.seen == nil {

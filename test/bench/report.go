@@ -21,7 +21,7 @@ func spreadOf(values []float64) spread {
 
 // report prints a row for each load and observer. Kept requests and latency are
 // ratios to the unobserved run of the same round.
-func report(w io.Writer, results []result, observers []observer, loads []load) {
+func report(w io.Writer, results []result, observers []observer, loads []load) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "load\tobserver\trequests/s\tkept\t(min-max)\tp99 ratio\tCPU us/exchange\tRSS MiB\tseen/served\tdropped packets\t")
 	for _, l := range loads {
@@ -29,7 +29,7 @@ func report(w io.Writer, results []result, observers []observer, loads []load) {
 			row(t, results, l.name, o.name)
 		}
 	}
-	t.Flush()
+	return t.Flush()
 }
 
 func row(w io.Writer, results []result, load, observer string) {
