@@ -6,45 +6,53 @@ import (
 	"gortap/internal/proto"
 )
 
-// Match tells what b, where a message may begin, is to HTTP/1. At the first
-// byte of a connection (first) a known method and a path are enough, as is all
-// that lenient servers take. Elsewhere b may be the middle of anything, and
-// only a whole and exact start line counts.
-func Match(b []byte, first bool) proto.Verdict {
-	if first {
-		b = bytes.TrimLeft(b, "\r\n")
-		if len(b) == 0 {
-			return proto.More
-		}
-		if bytes.HasPrefix(b, []byte("HTTP/1.")) {
-			return proto.FromServer
-		}
-		if knownRequest(b) {
-			return proto.FromClient
-		}
+// Detect tells what b, the first bytes that a side of a connection sent, are to
+// HTTP/1. A known method and a path are enough, and so is all that lenient
+// servers take for a request line. A verdict is always sure.
+func Detect(b []byte) (v proto.Verdict, sure bool) {
+	b = bytes.TrimLeft(b, "\r\n")
+	switch {
+	case len(b) == 0:
+		return proto.More, true
+	case bytes.HasPrefix(b, []byte("HTTP/1.")):
+		return proto.FromServer, true
+	case knownRequest(b):
+		return proto.FromClient, true
 	}
-	line, whole := b, false
+	if v, _ := DetectMid(b); v != proto.No {
+		return v, true
+	}
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		line, whole = trimCR(b[:i]), true
-	}
-	if !whole {
-		if couldStartStatus(line) || couldStartRequest(line) {
-			return proto.More
+		if r, ok := parseRequestLine(trimCR(b[:i])); ok && r.version != v09 {
+			return proto.FromClient, true
 		}
-		return proto.No
+		return proto.No, true
 	}
-	if isStatusStart(line) {
-		return proto.FromServer
+	if couldBeRequest(b) && len(b) < maxMethod {
+		return proto.More, true
 	}
-	if isRequestStart(line) {
-		return proto.FromClient
-	}
-	if first {
-		if r, ok := parseRequestLine(line); ok && r.version != v09 {
-			return proto.FromClient
+	return proto.No, true
+}
+
+// DetectMid tells what b, bytes from the middle of a connection where a message
+// may begin, are to HTTP/1. They may be the middle of anything, so only a whole
+// and exact start line counts.
+func DetectMid(b []byte) (v proto.Verdict, sure bool) {
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 {
+		if couldStartStatus(b) || couldStartRequest(b) {
+			return proto.More, true
 		}
+		return proto.No, true
 	}
-	return proto.No
+	line := trimCR(b[:i])
+	switch {
+	case isStatusStart(line):
+		return proto.FromServer, true
+	case isRequestStart(line):
+		return proto.FromClient, true
+	}
+	return proto.No, true
 }
 
 // knownMethods are those that other text protocols do not begin with and a
