@@ -155,7 +155,7 @@ func (j *JSONL) Close(ctx context.Context) error {
 		j.err = fmt.Errorf("close %s: %w", j.Name(), ErrAbandoned)
 		select {
 		case <-j.done:
-		case <-j.writer.after(closeGrace):
+		case <-time.After(closeGrace):
 		}
 	})
 	return j.err

@@ -56,45 +56,60 @@ func (w *writer) begin() error {
 	return err
 }
 
-// run writes buffers until the output is closed and the queue empty.
+// run writes buffers until the output is closed and the queue empty, or until
+// the first lines after that which cannot be written.
 func (w *writer) run() {
 	defer close(w.jsonl.done)
+	defer w.closeFile()
 	for {
 		select {
 		case b := <-w.jsonl.queue:
-			w.writeBuffer(b)
+			if why, ok := w.writeBuffer(b); !ok {
+				w.discard(why)
+				return
+			}
 		case <-w.jsonl.rotate:
 			w.rotate()
 		case <-w.jsonl.closing:
-			w.finish()
+			w.drain()
 			return
 		}
 	}
 }
 
-// finish writes what is queued; no more comes. After the first lines that
-// cannot be written it tries no others: they might follow a half one.
-func (w *writer) finish() {
-	for why, ok := DropReason(0), true; ; {
-		if ok && w.gaveUp() {
-			why, ok = Deadline, false
-		}
+// drain writes what is queued; no more comes.
+func (w *writer) drain() {
+	for {
 		select {
 		case b := <-w.jsonl.queue:
-			if ok {
-				why, ok = w.writeBuffer(b)
-			} else {
-				w.jsonl.drop(b.lines, why)
+			if why, ok := w.writeBuffer(b); !ok {
+				w.discard(why)
+				return
 			}
-			continue
 		default:
+			return
 		}
-		if w.file != nil {
-			if err := w.file.Close(); err != nil {
-				w.log.Warn("close output", "error", err)
-			}
+	}
+}
+
+// discard drops what is queued: it might follow a half line.
+func (w *writer) discard(why DropReason) {
+	for {
+		select {
+		case b := <-w.jsonl.queue:
+			w.jsonl.drop(b.lines, why)
+		default:
+			return
 		}
+	}
+}
+
+func (w *writer) closeFile() {
+	if w.file == nil {
 		return
+	}
+	if err := w.file.Close(); err != nil {
+		w.log.Warn("close output", "error", err)
 	}
 }
 
@@ -102,6 +117,10 @@ func (w *writer) finish() {
 // that, it drops the rest, and tells why.
 func (w *writer) writeBuffer(b *buffer) (why DropReason, ok bool) {
 	left := b.b
+	if w.gaveUp() {
+		w.jsonl.drop(b.lines, Deadline)
+		return Deadline, false
+	}
 	for len(left) > 0 {
 		n, err := w.write(left)
 		left = left[n:]
@@ -172,6 +191,12 @@ func (w *writer) awaitRetry() (why DropReason, ok bool) {
 		w.watchQueue()
 		return 0, true
 	}
+	if now == ReaderGone && w.file != nil {
+		// At once, because an open pipe keeps what it holds, a half line
+		// perhaps, for the next reader.
+		w.file.Close()
+		w.file = nil
+	}
 	select {
 	case <-w.jsonl.closing:
 		return now, false
@@ -180,7 +205,7 @@ func (w *writer) awaitRetry() (why DropReason, ok bool) {
 		return 0, true
 	case <-w.after(retryAfter):
 	}
-	if now == ReaderGone || w.file == nil {
+	if w.file == nil {
 		w.reopen()
 	}
 	return 0, true
@@ -196,12 +221,8 @@ func (w *writer) gaveUp() bool {
 	}
 }
 
-// reopen looks for a new reader.
+// reopen tries to open the file after its reader went.
 func (w *writer) reopen() {
-	if w.file != nil {
-		w.file.Close() // what it could say is known: nobody reads it
-		w.file = nil
-	}
 	file, err := w.open()
 	if err != nil {
 		w.setTrouble(err)
