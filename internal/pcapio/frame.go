@@ -76,7 +76,6 @@ func (f *frame) headers(s *flow.Segment, p *piece) []byte {
 	if s.Dir == flow.FromB {
 		src, dst, sport, dport = dst, src, dport, sport
 	}
-	v4 := ipHeader(&s.Key) == 20
 	h := append(f.buf[:0], 2, 0)
 	h = append(h, dst[12:]...)
 	h = append(h, 2, 0)
@@ -84,16 +83,14 @@ func (f *frame) headers(s *flow.Segment, p *piece) []byte {
 	h = appendTags(h, s.Key.Net)
 
 	size := tcpHdr + p.nops + p.wire
-	srcIP, dstIP := src[:], dst[:]
-	if v4 {
-		srcIP, dstIP = src[12:], dst[12:]
+	if ipHeader(&s.Key) == 20 {
 		f.ipID++
-		h = appendIPv4(h, f.ipID, srcIP, dstIP, size)
+		h = appendIPv4(h, f.ipID, src[12:], dst[12:], size)
 	} else {
 		h = binary.BigEndian.AppendUint16(h, 0x86dd)
 		h = append(h, 6<<4, 0, 0, 0)
 		h = binary.BigEndian.AppendUint16(h, uint16(size))
-		h = append(append(append(h, 6, 64), srcIP...), dstIP...)
+		h = append(append(append(h, 6, 64), src[:]...), dst[:]...)
 	}
 
 	at := len(h)
@@ -108,7 +105,7 @@ func (f *frame) headers(s *flow.Segment, p *piece) []byte {
 		h = append(h, 1)
 	}
 	if len(p.data) == p.wire { // of a cut packet, nobody can verify it
-		sum := packet.Fold(packet.PseudoSum(srcIP, dstIP, size) + packet.Sum(packet.Sum(0, h[at:]), p.data))
+		sum := packet.Fold(packet.PseudoSum(src, dst, size) + packet.Sum(packet.Sum(0, h[at:]), p.data))
 		binary.BigEndian.PutUint16(h[at+16:], sum)
 	}
 	return h

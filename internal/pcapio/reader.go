@@ -84,7 +84,9 @@ func Open(patterns []string, o Options) (*Reader, error) {
 	for _, s := range sources {
 		err := s.probe(len(sources) <= keepOpen)
 		if err == nil && s.ended == nil {
-			_, err = r.matcher(s.rec.Link)
+			if _, err = r.matcher(s.rec.Link); err != nil {
+				err = fmt.Errorf("filter %s: %w", s.path, err)
+			}
 		}
 		if err != nil {
 			r.Close()
@@ -104,7 +106,7 @@ func (r *Reader) matcher(t packet.LinkType) (Matcher, error) {
 	if !ok {
 		var err error
 		if m, err = r.opts.Filter(t); err != nil {
-			return nil, fmt.Errorf("make filter for link type %d: %w", t, err)
+			return nil, err
 		}
 		r.matchers[t] = m
 	}
@@ -137,7 +139,7 @@ func (r *Reader) Run(ctx context.Context, h flow.Handler) error {
 				return r.finish(ctx, h, &c, m, nil)
 			}
 		}
-		err = r.record(&s.rec, h)
+		err = r.record(s, h)
 		if err == nil {
 			err = m.advance()
 		}
@@ -147,13 +149,14 @@ func (r *Reader) Run(ctx context.Context, h flow.Handler) error {
 	}
 }
 
-// record filters and decodes one record.
-func (r *Reader) record(rec *packet.Record, h flow.Handler) error {
+// record filters and decodes the next record of a source.
+func (r *Reader) record(s *source, h flow.Handler) error {
+	rec := &s.rec
 	one := packet.Count{Packets: 1, Bytes: uint64(rec.WireLen)}
 	r.counts.Read = r.counts.Read.Plus(one)
 	m, err := r.matcher(rec.Link)
 	if err != nil {
-		return err
+		return fmt.Errorf("filter %s: %w", s.path, err)
 	}
 	if m != nil && !m.Match(rec.Data, rec.WireLen) {
 		r.counts.Filtered = r.counts.Filtered.Plus(one)

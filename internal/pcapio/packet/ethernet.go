@@ -65,8 +65,8 @@ func (d *Decoder) etherType(t uint16, b []byte, wire int) Reason {
 		case typeMACsec:
 			return Encrypted
 		}
-		if t <= maxLength { // 802.3, 3.2.6
-			return d.llc(b[:min(len(b), int(t))], min(wire, int(t)))
+		if t <= maxLength { // 802.3, 3.2.6; where the padding begins, IP knows
+			return d.llc(b, wire)
 		}
 		return NotIP
 	}

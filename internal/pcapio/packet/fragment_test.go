@@ -103,9 +103,10 @@ func TestFragmentsOfDifferentDatagramsDoNotMix(t *testing.T) {
 	for i := range tagged {
 		tagged[i].Data, tagged[i].Link = eth(0x8100, vlan(4, 0x0800, tagged[i].Data)), Ethernet
 	}
+	dns := split(false, 1, 17, udp(53, a), 200)
 	var records []Record
 	for i := range one {
-		records = append(records, one[i], other[i], tagged[i])
+		records = append(records, dns[i], one[i], other[i], tagged[i])
 	}
 	got, _ := decodeAll(t, Options{}, records...)
 	if len(got) != 3 {

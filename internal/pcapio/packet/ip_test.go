@@ -163,7 +163,7 @@ func TestChecksumsAreVerifiedOnlyWhenAsked(t *testing.T) {
 		if p[0]>>4 == 6 {
 			ip, tcp = p[8:40], p[40:]
 		}
-		binary.BigEndian.PutUint16(tcp[16:], Fold(PseudoSum(ip[:len(ip)/2], ip[len(ip)/2:], len(tcp))+Sum(0, tcp)))
+		binary.BigEndian.PutUint16(tcp[16:], Fold(Sum(Sum(0, cat(ip, u32(uint32(len(tcp))), u32(protoTCP))), tcp)))
 		return p
 	}
 	flip := func(p []byte, at int) []byte { p[at] ^= 1; return p }

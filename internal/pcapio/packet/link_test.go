@@ -137,13 +137,17 @@ func TestAnAggregateGivesEachOfItsPackets(t *testing.T) {
 		return cat(b, make([]byte, (4-len(b)%4)%4))
 	}
 	header := hx(t, "8801 0000 020000000001 020000000002 020000000003 0000 8000")
-	frame := cat(header, sub(0x0806, make([]byte, 28)), sub(0x0800, plain4()), sub(0x86dd, plain6()), make([]byte, 4))
+	frame := cat(header, sub(0x0806, make([]byte, 28)), sub(0x8100, vlan(7, 0x0800, plain4())), sub(0x86dd, plain6()), make([]byte, 4))
 	got, stats := decodeAll(t, Options{}, Record{Data: frame, Link: WiFi})
-	if diff := cmp.Diff([]flow.Segment{wantSegment(false, 0), wantSegment(true, 0)}, got); diff != "" {
+	if diff := cmp.Diff([]flow.Segment{wantSegment(false, 7), wantSegment(true, 0)}, got); diff != "" {
 		t.Errorf("segments (-want +got):\n%s", diff)
 	}
 	if stats.Delivered.Packets != 1 {
 		t.Errorf("the frame counts as %+v, want 1 delivered", stats.Delivered)
+	}
+	frame = cat(header, sub(0x0806, make([]byte, 28)), sub(0x0800, ip4(17, 1, 0, udp(53, nil))), make([]byte, 4))
+	if _, stats := decodeAll(t, Options{}, Record{Data: frame, Link: WiFi}); outcome(stats) != "not-tcp" {
+		t.Errorf("without TCP it counts as %s", outcome(stats))
 	}
 }
 

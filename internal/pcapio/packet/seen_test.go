@@ -16,6 +16,7 @@ func on(iface uint64, at time.Duration, change func(p []byte)) Record {
 
 func TestAPacketSeenOnSeveralInterfacesCountsOnce(t *testing.T) {
 	ttl := func(p []byte) { p[8]--; p[10]++ } // as a router leaves it
+	checksum := func(p []byte) { p[36]++ }    // as a card fills it in
 	ipID := func(p []byte) { p[5]++ }
 	seq := func(p []byte) { p[27]++ }
 	ms := time.Millisecond
@@ -27,6 +28,7 @@ func TestAPacketSeenOnSeveralInterfacesCountsOnce(t *testing.T) {
 		{"forwarded twice", []Record{on(1, 0, nil), on(2, ms, ttl), on(3, ms, nil)}, 2},
 		{"retransmitted on one interface", []Record{on(1, 0, nil), on(1, ms, nil), on(1, 2*ms, nil)}, 0},
 		{"retransmitted, seen on two", []Record{on(1, 0, nil), on(2, 0, nil), on(1, ms, nil), on(2, ms, nil)}, 2},
+		{"before and after checksum offload", []Record{on(1, 0, nil), on(2, ms, checksum)}, 1},
 		{"another IP id", []Record{on(1, 0, nil), on(2, ms, ipID)}, 0},
 		{"another sequence number", []Record{on(1, 0, nil), on(2, ms, seq)}, 0},
 		{"much later", []Record{on(1, 0, nil), on(2, 2*time.Second, nil)}, 0},
@@ -61,16 +63,20 @@ func TestTheCookedHeaderTellsTheInterface(t *testing.T) {
 }
 
 func TestTheTableForgetsTheOldestFirst(t *testing.T) {
-	d, c := NewDecoder(Options{}), &collector{}
-	for i := range seenSets * seenWays * 3 / 2 {
-		r := on(1, time.Duration(i), func(p []byte) { copy(p[24:], u32(uint32(i))) })
+	d, c := NewDecoder(Options{}), &checker{t: t}
+	decode := func(i int, iface uint64) {
+		r := on(iface, time.Duration(i), func(p []byte) { copy(p[24:], u32(uint32(i))) })
+		r.WireLen = len(r.Data)
 		d.Decode(&r, c)
-		c.segments = c.segments[:0]
-		again := r
-		again.Interface = 2
-		d.Decode(&again, c)
-		if len(c.segments) != 0 {
-			t.Fatalf("packet %d: its copy was not recognised at once", i)
-		}
+	}
+	const packets, recent = 2 * seenSets * seenWays, 1000
+	for i := range packets {
+		decode(i, 1)
+	}
+	for i := packets - recent; i < packets; i++ {
+		decode(i, 2)
+	}
+	if got := d.Stats().Dropped[Duplicate].Packets; got != recent {
+		t.Errorf("%d of the last %d packets were recognised", got, recent)
 	}
 }

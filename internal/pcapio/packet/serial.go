@@ -31,8 +31,8 @@ func (d *Decoder) serial(t LinkType, b []byte, wire int) Reason {
 	return d.ppp(b, wire)
 }
 
-// pppoe decodes a session packet (RFC 2516, 4): a header of 6 bytes with the
-// length of what follows, which may be padded.
+// pppoe decodes a session packet (RFC 2516, 4). Its length field says no more
+// than that of IP.
 func (d *Decoder) pppoe(b []byte, wire int) Reason {
 	p, n, why := skip(b, wire, 6)
 	if why != Delivered {
@@ -40,9 +40,6 @@ func (d *Decoder) pppoe(b []byte, wire int) Reason {
 	}
 	if b[0] != 0x11 || b[1] != 0 { // not version 1 type 1, or discovery
 		return NotIP
-	}
-	if size := int(binary.BigEndian.Uint16(b[4:])); size <= n {
-		p, n = p[:min(size, len(p))], size
 	}
 	return d.ppp(p, n)
 }

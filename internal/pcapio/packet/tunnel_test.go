@@ -20,6 +20,7 @@ func TestTunnelsAreOpened(t *testing.T) {
 	}{
 		{"VLAN", eth(0x8100, vlan(7, 0x0800, p4)), false, 7},
 		{"priority tag", eth(0x8100, vlan(0, 0x0800, p4)), false, 0},
+		{"priority tag in a VLAN", eth(0x8100, vlan(7, 0x8100, vlan(0, 0x0800, p4))), false, 7},
 		{"QinQ", eth(0x88a8, vlan(3, 0x8100, vlan(9, 0x0800, p4))), false, 3<<12 | 9},
 		{"QinQ, before the standard", eth(0x9100, vlan(3, 0x9200, vlan(9, 0x86dd, p6))), true, 3<<12 | 9},
 		{"VLAN and 802.3", eth(0x8100, vlan(7, uint16(8+len(p4)), snap(0x0800, p4))), false, 7},
@@ -50,6 +51,8 @@ func TestTunnelsAreOpened(t *testing.T) {
 		{"GENEVE with options", inUDP(6081, cat(hx(t, "0340 0800 00002a00 0102030000000000 00000000"), p4)), false, uint32(overlay(geneveID, 42))},
 		{"GRE with a key", ip4(47, 9, 0, cat(hx(t, "2000 0800 00000005"), p4)), false, uint32(overlay(greKey, 5))},
 		{"GRE with a checksum and a key", ip4(47, 9, 0, cat(hx(t, "a000 0800 00000000 00000005"), p4)), false, uint32(overlay(greKey, 5))},
+		{"GRE, a reserved bit", ip4(47, 9, 0, cat(hx(t, "0080 0800"), p4)), false, 0},
+		{"Ethernet in GRE with a key", ip4(47, 9, 0, cat(hx(t, "2000 6558 00012345"), frame)), false, uint32(overlay(greKey, 0x12345))},
 		{"NVGRE", ip4(47, 9, 0, cat(hx(t, "2000 6558 00123477"), frame)), false, uint32(overlay(greKey, 0x1234))},
 	}
 	for _, tt := range tests {
@@ -87,7 +90,8 @@ func TestNetworksSeparateWhatIsNotTheSame(t *testing.T) {
 	seen := make(map[network]string)
 	for name, id := range map[string]network{
 		"untagged": n, "VLAN 1": n.vlan(1), "VLAN 2": n.vlan(2), "VLAN 1 in 2": n.vlan(2).vlan(1), "VLAN 2 in 1": n.vlan(1).vlan(2),
-		"VLAN 3 in 2 in 1": n.vlan(1).vlan(2).vlan(3), "VXLAN 0": overlay(vxlanID, 0), "VXLAN 1": overlay(vxlanID, 1),
+		"VLAN 3 in 2 in 1": n.vlan(1).vlan(2).vlan(3), "VLAN 4 in 2 in 1": n.vlan(1).vlan(2).vlan(4),
+		"VXLAN 0": overlay(vxlanID, 0), "VXLAN 1": overlay(vxlanID, 1),
 		"GENEVE 1": overlay(geneveID, 1), "GRE 1": overlay(greKey, 1), "VLAN 1 in VXLAN 1": overlay(vxlanID, 1).vlan(1),
 	} {
 		if other, dup := seen[id]; dup {
