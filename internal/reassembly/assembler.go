@@ -121,15 +121,15 @@ func (a *Assembler) lookup(key *flow.Key) *conn {
 // admit opens the connection of a segment that belongs to none. A lone RST,
 // FIN or ACK opens nothing, nor does what is late of a connection that ended.
 func (a *Assembler) admit(s *flow.Segment) *conn {
-	syn := s.Flags&(flow.SYN|flow.RST) == flow.SYN
+	opens := !s.Flags.Has(flow.RST) && (s.Len > 0 || s.Flags.Has(flow.SYN))
 	if p, ok := a.lingers.past[s.Key]; ok {
-		if !syn || p.origins[s.Dir].matches(s.Seq+1, int64(a.cfg.MaxBuffered)) {
+		if !opens || !p.begins(s, int64(a.cfg.MaxBuffered)) {
 			a.stats.Dropped[AfterClose].add(int64(s.Len))
 			return nil
 		}
 		a.lingers.forget(s.Key)
 	}
-	if s.Flags.Has(flow.RST) || s.Len == 0 && !syn {
+	if !opens {
 		a.stats.Dropped[Orphan].add(int64(s.Len))
 		return nil
 	}
@@ -209,10 +209,7 @@ func (a *Assembler) close(c *conn, why CloseReason, tsNs int64) {
 		c.Dirs[d].Buffered = 0
 	}
 	if why == Finished || why == Reset {
-		a.lingers.add(c.Key, past{
-			origins:  [2]origin{c.halves[0].origin(), c.halves[1].origin()},
-			closedNs: a.clockNs,
-		})
+		a.lingers.add(c.Key, c.past())
 	}
 	a.stats.Closed[why]++
 	c.receiver.Close(why, tsNs)

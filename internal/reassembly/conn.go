@@ -49,12 +49,21 @@ func (c *conn) arrive(s *flow.Segment, seq uint32) {
 	h := &c.halves[s.Dir]
 	off, ok := c.place(h, s, seq)
 	if !ok {
-		c.drop(h, Implausible, int64(s.Len))
+		why := Implausible
+		if c.closed { // what was held led to a RST
+			why = AfterClose
+		}
+		c.drop(h, why, int64(s.Len))
+		c.await()
 		return
 	}
 	k := chunk{off: off, end: off + int64(s.Len), data: s.Data, why: s.Cut, ack: ackOf(s), tsNs: s.TsNs}
-	end := k.end
+	end, ends := k.end, s.Flags&(flow.FIN|flow.SYN) == flow.FIN
 	c.other(h).learnACK(k.ack)
+	if h.unseen.set && off < h.next && (end >= h.next || ends && end == h.next-1) {
+		h.unseen.set = false // here it is
+		h.next--
+	}
 	c.trim(h, &k)
 	if h.phase == running && k.off == h.next && !c.blocked(h, k.ack) {
 		c.pass(h, &k)
@@ -63,7 +72,7 @@ func (c *conn) arrive(s *flow.Segment, seq uint32) {
 		again, differ := h.held.insert(k)
 		c.countAgain(h, again, differ)
 	}
-	if s.Flags&(flow.FIN|flow.SYN) == flow.FIN {
+	if ends {
 		c.holdFIN(h, end, s)
 	}
 	c.settle()
@@ -264,4 +273,13 @@ func (c *conn) placeReset(h *half, s *flow.Segment) (off int64, ok bool) {
 		h.beginAt(s.Seq, running)
 	}
 	return 0, ok
+}
+
+func (c *conn) past() past {
+	p := past{closedNs: c.asm.clockNs}
+	for d := range c.halves {
+		h := &c.halves[d]
+		p.origins[d], p.next[d], p.reset[d] = h.origin(), h.seq(h.next), h.reset
+	}
+	return p
 }

@@ -110,6 +110,7 @@ func (c *conn) step(h *half) {
 	case fin:
 		c.end(h, p.tsNs)
 	case rst:
+		h.reset = true
 		c.asm.close(c, Reset, p.tsNs)
 	}
 	c.asm.pool.put(p)
@@ -167,6 +168,9 @@ func (c *conn) beginMidStream() {
 }
 
 func (c *conn) deliver(h *half, b []byte, tsNs int64) {
+	if h.unseen.set {
+		c.tellUnseen(h, tsNs)
+	}
 	n := uint64(len(b))
 	h.next += int64(n)
 	h.stray.set = false
@@ -177,6 +181,9 @@ func (c *conn) deliver(h *half, b []byte, tsNs int64) {
 
 // skip tells of bytes that the capture saw but did not copy.
 func (c *conn) skip(h *half, n int64, why flow.Gap, tsNs int64) {
+	if h.unseen.set {
+		c.tellUnseen(h, tsNs)
+	}
 	h.next += n
 	h.stray.set = false
 	if why == flow.Truncated {
@@ -192,6 +199,24 @@ func (c *conn) skip(h *half, n int64, why flow.Gap, tsNs int64) {
 
 // lose gives up the bytes of h before to.
 func (c *conn) lose(h *half, to int64, cause LossCause, tsNs int64) {
+	if h.unseen.set {
+		h.unseen.set = false
+		h.next--
+	} else if to == h.next+1 && (h.held.empty() || h.held.head.kind == rst) {
+		h.unseen = unseen{true, cause}
+		h.next = to
+		return
+	}
+	c.tellLost(h, to, cause, tsNs)
+}
+
+func (c *conn) tellUnseen(h *half, tsNs int64) {
+	h.unseen.set = false
+	h.next--
+	c.tellLost(h, h.next+1, h.unseen.cause, tsNs)
+}
+
+func (c *conn) tellLost(h *half, to int64, cause LossCause, tsNs int64) {
 	n := to - h.next
 	if h.lost.to != h.next {
 		h.lost.from = h.next
@@ -205,6 +230,9 @@ func (c *conn) lose(h *half, to int64, cause LossCause, tsNs int64) {
 
 // end tells of a FIN. It takes a sequence number, which the other side acknowledges.
 func (c *conn) end(h *half, tsNs int64) {
+	if h.unseen.set {
+		c.tellUnseen(h, tsNs)
+	}
 	h.next++
 	h.phase = ended
 	c.receiver.End(h.dir, tsNs)

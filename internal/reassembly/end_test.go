@@ -49,6 +49,33 @@ func TestEndOfADirection(t *testing.T) {
 		want:  []string{"A gap 3 lost", "A end"},
 		drops: map[DropReason]Count{Late: {1, 3}},
 	}, {
+		name:  "of which only the ACK was seen",
+		steps: steps(w.open(), w.data(A, 0, "abc", 0), w.fin(B, 0, "", 4), tick(time.Second)),
+		want:  []string{"A abc", "B end"},
+	}, {
+		name:  "which comes too late",
+		steps: steps(w.open(), w.data(A, 0, "abc", 0), w.fin(B, 0, "", 4), tick(time.Second), w.fin(A, 1, "bc", 0)),
+		want:  []string{"A abc", "B end", "A end", "close finished"},
+		again: [2]uint64{2, 0},
+	}, {
+		name:  "which was a byte after all, and comes too late",
+		steps: steps(w.open(), w.data(A, 0, "abc", 0), w.data(B, 0, "x", 4), tick(time.Second), w.data(A, 2, "cd", 0)),
+		want:  []string{"A abc", "B x", "A d"},
+		again: [2]uint64{1, 0},
+	}, {
+		name:  "which was a byte after all, as what follows shows",
+		steps: steps(w.open(), w.data(A, 0, "abc", 0), w.data(B, 0, "x", 4), tick(time.Second), w.data(A, 4, "e", 0)),
+		want:  []string{"A abc", "B x", "A gap 1 lost", "A e"},
+	}, {
+		name: "or as a later end or hole shows",
+		steps: steps(w.open(), w.data(A, 0, "abc", 0), w.data(B, 0, "x", 4), tick(time.Second), w.fin(A, 4, "", 0),
+			w.data(B, 1, "", 5)),
+		want: []string{"A abc", "B x", "A gap 1 lost", "A end"},
+	}, {
+		name:  "and then a larger hole",
+		steps: steps(w.open(), w.data(B, 0, "x", 1), tick(time.Second), w.data(B, 1, "y", 7), tick(2*time.Second)),
+		want:  []string{"B x", "A gap 7 lost", "B y"},
+	}, {
 		name:  "both at once",
 		steps: steps(w.open(), w.fin(A, 0, "", 0), w.fin(B, 0, "", 0)),
 		want:  []string{"A end", "B end", "close finished"},
@@ -72,7 +99,7 @@ func TestResets(t *testing.T) {
 	withACK := set(w.data(B, 0, "", 3), flow.RST|flow.ACK)
 	runReplays(t, []replay{{
 		name:  "in order",
-		steps: steps(w.open(), w.data(A, 0, "abc", 0), w.rst(A, 3), w.data(A, 3, "x", 0)),
+		steps: steps(w.open(), w.data(A, 0, "abc", 0), w.rst(A, 3), w.data(B, 0, "x", 3)),
 		want:  []string{"A abc", "close reset"},
 		drops: map[DropReason]Count{AfterClose: {1, 1}},
 	}, {
@@ -153,6 +180,12 @@ func TestClosedConnectionsLinger(t *testing.T) {
 		name:  "not where the capture ended the flow first",
 		steps: steps(w.open(), w.rst(A, 3), closeFlow(w.key), w.data(A, 0, "abc", 0)),
 		want:  []string{"A gap 3 lost", "close reset", "#2 open", "#2 A abc", "#2 close stopped"},
+	}, {
+		name: "but for what goes on as if the RST had not been",
+		steps: steps(w.open(), w.data(A, 0, "abc", 0), w.rst(A, 3), w.data(A, 1, "bc", 0), w.data(B, 0, "in flight", 3),
+			w.data(A, 3, "def", 0)),
+		want:  []string{"A abc", "close reset", "#2 open", "#2 A def", "#2 close stopped"},
+		drops: map[DropReason]Count{AfterClose: {2, 11}},
 	}, {
 		name:  "a late SYN of one that was joined in the middle",
 		steps: steps(w.data(A, 5, "abc", 0), tick(time.Second), w.rst(A, 8), w.syn(A)),

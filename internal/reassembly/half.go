@@ -27,11 +27,13 @@ type half struct {
 	dir   flow.Dir
 	phase phase
 	syn   bool // start was told by a SYN
+	reset bool // a RST of this side ended the connection
 
 	base        uint32 // the sequence number of offset 0
 	start, next int64  // first byte, and the one to deliver next; once not holding
 	limit       int64  // nothing can follow: place of a FIN or RST
 	lost        extent // the last hole that was given up
+	unseen      unseen
 	held        queue
 	// ackMin is the lowest ACK that the other side sent while holding.
 	ackMin ackMark
@@ -48,6 +50,13 @@ type extent struct{ from, to int64 }
 // common returns how many bytes x shares with [from, to).
 func (x extent) common(from, to int64) int64 {
 	return max(0, min(x.to, to)-max(x.from, from))
+}
+
+// unseen is the number before next, missing with nothing behind it: rather a
+// FIN than a byte. It is told as lost only when bytes follow after all.
+type unseen struct {
+	set   bool
+	cause LossCause
 }
 
 // parkedSYN is one that does not fit the connection. It may be stray, or open

@@ -12,10 +12,23 @@ type lingering struct {
 	limit int
 }
 
-// past is what is left of a connection: enough to tell a belated SYN from a new one.
+// past is what is left of a connection: enough to tell a belated segment from
+// the first of another.
 type past struct {
 	origins  [2]origin
+	next     [2]uint32 // sequence number behind the last byte
+	reset    [2]bool   // closed by that side's RST
 	closedNs int64
+}
+
+// begins reports whether s belongs to another connection: a SYN that is not
+// the one known, or new bytes from a side that had sent a RST. Then it was not
+// that side that sent it, and the connection goes on.
+func (p *past) begins(s *flow.Segment, reach int64) bool {
+	if s.Flags.Has(flow.SYN) {
+		return !p.origins[s.Dir].matches(s.Seq+1, reach)
+	}
+	return p.reset[s.Dir] && s.Len > 0 && int64(s.Seq-p.next[s.Dir]) <= reach
 }
 
 type passing struct {
