@@ -74,7 +74,14 @@ func (c *Capture) attachTo(n nic) (*attachment, error) {
 			return a, err
 		}
 	}
-	return attachClsact(n, p)
+	if c.owner == nil {
+		o, err := newOwner()
+		if err != nil {
+			return nil, explainAttach("clsact", n, err)
+		}
+		c.owner = o
+	}
+	return attachClsact(n, p, c.owner)
 }
 
 // tcxMissing tells a kernel without TCX from another failure: it does not know

@@ -37,12 +37,7 @@ func (s *shard) deliver(record []byte) {
 		NetBytes: int(e.NetBytes),
 		TsNs:     s.clock.unix(e.TsNs),
 	}
-	switch int(e.TailLen) {
-	case 0:
-		s.handler.Segment(seg)
-		return
-	case seg.Len:
-		seg.Data = e.Tail[:e.TailLen]
+	if e.TailLen == 0 {
 		s.handler.Segment(seg)
 		return
 	}

@@ -129,6 +129,9 @@ func (in *interfaces) follow(ctx context.Context) error {
 }
 
 func (in *interfaces) update(u netlink.LinkUpdate) {
+	if u.Family == unix.AF_BRIDGE {
+		return // about a bridge's port: RTM_DELLINK means that it left the bridge
+	}
 	if u.Header.Type == unix.RTM_DELLINK {
 		in.remove(u.Link.Attrs().Index)
 		return

@@ -1,0 +1,165 @@
+package capture
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gortap/bpf"
+	"gortap/internal/flow"
+)
+
+// keeper is a handler that keeps what it is told.
+type keeper struct {
+	segments []flow.Segment
+	updates  []flow.Totals
+	ends     []flow.Totals
+	ticks    int
+}
+
+func (k *keeper) Segment(s *flow.Segment) {
+	c := *s
+	c.Data = append([]byte(nil), s.Data...)
+	k.segments = append(k.segments, c)
+}
+func (k *keeper) Update(t *flow.Totals) { k.updates = append(k.updates, *t) }
+func (k *keeper) End(t *flow.Totals)    { k.ends = append(k.ends, *t) }
+func (k *keeper) Tick(int64)            { k.ticks++ }
+
+var _ flow.Handler = (*keeper)(nil)
+
+func testKey() flow.Key {
+	k, _ := flow.NewKey(netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("[2001:db8::1]:40000"), 0)
+	return k
+}
+
+// eventRecord returns a record as the kernel writes it: with room behind the
+// payload, up to the end of its size class.
+func eventRecord(e bpf.CaptureEvent, payload string) []byte {
+	e.Type = uint8(bpf.CaptureEventTypeEVENT_SEGMENT)
+	e.Cap = uint32(len(payload))
+	k := testKey()
+	e.Key = *kernelKey(&k)
+	b := make([]byte, eventSize+len(payload)+100)
+	*(*bpf.CaptureEvent)(unsafe.Pointer(&b[0])) = e
+	copy(b[eventSize:], payload)
+	return b
+}
+
+func TestRecordBecomesSegment(t *testing.T) {
+	k := &keeper{}
+	s := &shard{handler: k, clock: clock{offset: 1e18}}
+	s.deliver(eventRecord(bpf.CaptureEvent{
+		TsNs: 7, Dir: 1, Flags: 0xf8, Seq: 10, Ack: 20, Window: 30, Len: 5, NetBytes: 45,
+	}, "hello"))
+	want := []flow.Segment{{
+		Key: testKey(), Dir: flow.FromB, Flags: flow.PSH | flow.ACK, Seq: 10, Ack: 20, Window: 30,
+		Len: 5, Data: []byte("hello"), NetBytes: 45, TsNs: 1e18 + 7,
+	}}
+	if diff := cmp.Diff(want, k.segments); diff != "" {
+		t.Errorf("segments (-want +got):\n%s", diff)
+	}
+}
+
+// A write whose middle was skipped becomes two segments around the gap; the first
+// has what begins the stream, the second what ends it.
+func TestTailBecomesASegmentOfItsOwn(t *testing.T) {
+	for name, flags := range map[string]flow.Flags{
+		"push":          flow.PSH | flow.ACK,
+		"end":           flow.FIN | flow.ACK,
+		"SYN with data": flow.SYN | flow.PSH,
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := &keeper{}
+			s := &shard{handler: k}
+			e := bpf.CaptureEvent{Flags: uint8(flags), Seq: 0xfffffff0, Len: 1000, NetBytes: 1040, TailLen: 16}
+			copy(e.Tail[:], "the last 16 byte")
+			s.deliver(eventRecord(e, "start"))
+			tailSeq := e.Seq + 984
+			if flags.Has(flow.SYN) {
+				tailSeq++
+			}
+			want := []flow.Segment{
+				{Key: testKey(), Flags: flags &^ (flow.FIN | flow.PSH), Seq: e.Seq, Len: 984, Data: []byte("start"), NetBytes: 1040},
+				{Key: testKey(), Flags: flags &^ flow.SYN, Seq: tailSeq, Len: 16, Data: []byte("the last 16 byte")},
+			}
+			if diff := cmp.Diff(want, k.segments); diff != "" {
+				t.Errorf("segments (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDeliveringDoesNotAllocate(t *testing.T) {
+	s := &shard{handler: silent{}}
+	plain := eventRecord(bpf.CaptureEvent{Len: 5}, "hello")
+	tailed := eventRecord(bpf.CaptureEvent{Len: 1000, TailLen: 16}, "hello")
+	end := make([]byte, unsafe.Sizeof(bpf.CaptureFlowEnd{}))
+	(*bpf.CaptureFlowEnd)(unsafe.Pointer(&end[0])).Type = uint8(bpf.CaptureEventTypeEVENT_FLOW_END)
+	if n := testing.AllocsPerRun(100, func() {
+		s.deliver(plain)
+		s.deliver(tailed)
+		s.deliver(end)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+type silent struct{}
+
+func (silent) Segment(*flow.Segment) {}
+func (silent) Update(*flow.Totals)   {}
+func (silent) End(*flow.Totals)      {}
+func (silent) Tick(int64)            {}
+
+// A shard looks more often the more it finds, before the ring is full, and rarely
+// where there is nothing.
+func TestShardSleepsByWhatItFinds(t *testing.T) {
+	const size = 8 << 20
+	for _, tc := range []struct {
+		name          string
+		last          time.Duration
+		read, pending int
+		want          time.Duration
+	}{
+		{"more is waiting", maxSleep, size / 2, size / 4, 0},
+		{"a lot was there", 4 * time.Millisecond, size / 8, 0, 2 * time.Millisecond},
+		{"a lot, and often already", minSleep, size / 8, 0, minSleep},
+		{"a few percent: as it should be", 3 * time.Millisecond, size / 32, 0, 3 * time.Millisecond},
+		{"little", 2 * time.Millisecond, 100, 0, 4 * time.Millisecond},
+		{"nothing, for long", maxSleep, 0, 0, maxSleep},
+		{"nothing, after a rush", 0, 0, 0, minSleep},
+	} {
+		if got := nextSleep(tc.last, tc.read, tc.pending, size); got != tc.want {
+			t.Errorf("%s: sleeps %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+// Totals that wait are not overtaken by later ones.
+func TestTotalsAreHandedOverOnceEach(t *testing.T) {
+	k := &keeper{}
+	s := &shard{handler: k}
+	if !s.idle() {
+		t.Error("a new shard has totals to handle")
+	}
+	first := []flow.Totals{{FirstNs: 1}, {FirstNs: 2}}
+	if !s.post(first) || s.idle() {
+		t.Error("the shard did not take the first totals")
+	}
+	if s.post([]flow.Totals{{FirstNs: 3}}) {
+		t.Error("the shard took totals while others wait")
+	}
+	first[0].FirstNs = 99 // the sweep uses its slice again
+	s.deliverUpdates()
+	s.deliverUpdates()
+	if diff := cmp.Diff([]flow.Totals{{FirstNs: 1}, {FirstNs: 2}}, k.updates); diff != "" {
+		t.Errorf("updates (-want +got):\n%s", diff)
+	}
+	if !s.idle() {
+		t.Error("handled totals still wait")
+	}
+}
