@@ -73,10 +73,10 @@ func inverse(op asm.JumpOp) (asm.JumpOp, bool) {
 func (t *translator) jumpAlways(i, to int) {
 	if to <= i {
 		t.emit(
-			asm.LoadMem(asm.R1, asm.R10, t.loops, asm.DWord),
+			asm.LoadMem(asm.R1, asm.R10, loopCounter, asm.DWord),
 			asm.Sub.Imm(asm.R1, 1),
 			asm.JEq.Imm(asm.R1, 0, t.reject()),
-			asm.StoreMem(asm.R10, t.loops, asm.R1, asm.DWord))
+			asm.StoreMem(asm.R10, loopCounter, asm.R1, asm.DWord))
 	}
 	t.emit(asm.Ja.Label(t.label(to)))
 }

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -88,13 +89,12 @@ type shape struct {
 	reachable []bool
 	target    []bool // something jumps there
 	loops     bool   // something jumps back
-	slots     map[uint32]bool
 }
 
 // survey follows a program from its start. It returns an error if the program
 // leaves its own end or has an instruction that classic BPF does not know.
 func survey(code []bpf.RawInstruction) (*shape, error) {
-	s := &shape{reachable: make([]bool, len(code)), target: make([]bool, len(code)), slots: map[uint32]bool{}}
+	s := &shape{reachable: make([]bool, len(code)), target: make([]bool, len(code))}
 	pending := []int{0}
 	for len(pending) > 0 {
 		i := pending[len(pending)-1]
@@ -110,7 +110,7 @@ func survey(code []bpf.RawInstruction) (*shape, error) {
 		if !known(ins) {
 			return nil, fmt.Errorf("classic BPF instruction %d: unknown opcode %#x", i, ins.Op)
 		}
-		if s.note(ins); neverMatches(ins) || class(ins) == unix.BPF_RET {
+		if neverMatches(ins) || class(ins) == unix.BPF_RET {
 			continue
 		}
 		if class(ins) != unix.BPF_JMP {
@@ -134,14 +134,21 @@ func survey(code []bpf.RawInstruction) (*shape, error) {
 	return s, nil
 }
 
-// note records which scratch slots the program reads. It is valid for known
-// instructions only.
-func (s *shape) note(ins bpf.RawInstruction) {
-	c := class(ins)
-	loads := (c == unix.BPF_LD || c == unix.BPF_LDX) && ins.Op&modeMask == unix.BPF_MEM
-	if loads || c == unix.BPF_ST || c == unix.BPF_STX {
-		s.slots[ins.K] = s.slots[ins.K] || loads
+// defined returns the program with a store to each scratch slot that it reads in
+// front. libpcap's programs for geneve read slots that they may not have written,
+// and its interpreter leaves in them what was on the stack.
+func defined(code []bpf.RawInstruction) []bpf.RawInstruction {
+	var stores []bpf.RawInstruction
+	for slot := range uint32(scratchSlots) {
+		if slices.ContainsFunc(code, func(ins bpf.RawInstruction) bool { return readsSlot(ins) && ins.K == slot }) {
+			stores = append(stores, bpf.RawInstruction{Op: unix.BPF_ST, K: slot}) // A is 0 at the start
+		}
 	}
+	return append(stores, code...)
+}
+
+func readsSlot(ins bpf.RawInstruction) bool {
+	return (class(ins) == unix.BPF_LD || class(ins) == unix.BPF_LDX) && ins.Op&modeMask == unix.BPF_MEM
 }
 
 // jumpTargets returns where a jump can go. The offset of an unconditional jump is

@@ -8,9 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// ErrTooLarge is wrapped by errors of Inject for filters beyond what a BPF
-// program can hold: about ten thousand comparisons.
-var ErrTooLarge = errors.New("filter too large for the kernel")
+// ErrTooLarge is wrapped by errors of Compile for expressions that libpcap would
+// take minutes for, and of Inject for filters that do not fit a BPF program.
+var ErrTooLarge = errors.New("filter is too large")
+
+const useWiderTerms = "use fewer or wider terms: net in place of many hosts, portrange in place of many ports"
 
 // SyntaxError says why an expression is not a pcap-filter expression, and where.
 type SyntaxError struct {

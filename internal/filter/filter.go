@@ -10,6 +10,7 @@
 package filter
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,22 +25,29 @@ type Filter struct {
 	code []bpf.RawInstruction
 }
 
+// maxExpression is where libpcap would take a minute and gigabytes.
+const maxExpression = 16 << 10
+
 // Compile turns an expression into a filter for packets that begin with the
 // header of link. The empty expression matches everything. Host names in it are
 // looked up now, and Compile blocks until the resolver answers.
 //
 // Errors are of type *SyntaxError, or *LinkError where the expression is right
-// but speaks of what packets of that link type do not have.
+// but speaks of what packets of that link type do not have; or they wrap
+// ErrTooLarge. Up to 100 terms compile in less than 0.1 s, 250 in about one.
 func Compile(expr string, link LinkType) (*Filter, error) {
 	if i := strings.IndexByte(expr, 0); i >= 0 {
 		return nil, &SyntaxError{Expr: expr, Msg: "NUL byte in expression", Offset: i, Len: 1}
 	}
-	code, msg := compile(expr, link)
+	if len(expr) > maxExpression {
+		return nil, fmt.Errorf("compile filter: %w: %d bytes where %d fit [%s]", ErrTooLarge, len(expr), maxExpression, useWiderTerms)
+	}
+	code, msg := compile(expr, link, true)
 	if msg == "" {
-		return &Filter{expr: expr, link: link, code: code}, nil
+		return &Filter{expr: expr, link: link, code: defined(code)}, nil
 	}
 	if link != Ethernet {
-		if _, refused := compile(expr, Ethernet); refused == "" {
+		if _, refused := compile(expr, Ethernet, true); refused == "" {
 			return nil, &LinkError{Expr: expr, Link: link, Msg: msg}
 		}
 	}

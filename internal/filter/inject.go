@@ -30,10 +30,10 @@ func Inject(spec *ebpf.ProgramSpec, stub string, f *Filter) error {
 	}
 	body, err := translate(f.code, h)
 	if err != nil {
-		return fmt.Errorf("inject filter %q into %s: %w", f.expr, stub, err)
+		return fmt.Errorf("inject filter into %s: %w", stub, err)
 	}
 	if err := replace(spec, stub, body); err != nil {
-		return fmt.Errorf("inject filter %q into %s: %w", f.expr, stub, err)
+		return fmt.Errorf("inject filter into %s: %w", stub, err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import "C"
 
 import (
 	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
@@ -22,8 +23,9 @@ import (
 // snapLen is what a matching program returns. It only has to be more than 0.
 const snapLen = 262144
 
-// compile returns libpcap's program for the expression, or its error message.
-func compile(expr string, link LinkType) (code []bpf.RawInstruction, msg string) {
+// compile returns libpcap's program for the expression, or its error message. The
+// time of the optimizer grows with the third power of the size of the expression.
+func compile(expr string, link LinkType, optimize bool) (code []bpf.RawInstruction, msg string) {
 	h := C.pcap_open_dead(C.int(link.dlt()), snapLen)
 	if h == nil {
 		return nil, "out of memory"
@@ -32,9 +34,13 @@ func compile(expr string, link LinkType) (code []bpf.RawInstruction, msg string)
 	text := C.CString(expr)
 	defer C.free(unsafe.Pointer(text))
 
+	level := C.int(0)
+	if optimize {
+		level = 1
+	}
 	var prog C.struct_bpf_program
-	if C.pcap_compile(h, &prog, text, 1, C.PCAP_NETMASK_UNKNOWN) != 0 {
-		return nil, C.GoString(C.pcap_geterr(h))
+	if C.pcap_compile(h, &prog, text, level, C.PCAP_NETMASK_UNKNOWN) != 0 {
+		return nil, strings.TrimSpace(strings.TrimPrefix(C.GoString(C.pcap_geterr(h)), "can't parse filter expression: "))
 	}
 	defer C.pcap_freecode(&prog)
 	// struct bpf_insn and RawInstruction have the same layout: the kernel's.

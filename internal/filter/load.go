@@ -10,9 +10,10 @@ const (
 	tagAt  = 12 // where a VLAN tag stands in an Ethernet frame
 	tagEnd = tagAt + 4
 
-	// maxDirect bounds offsets that are accessed directly, X apart: the verifier
-	// follows packet pointers up to 64 KiB.
-	maxDirect = 1<<15 - 1
+	// What is accessed directly, X and a constant offset each: the verifier follows
+	// packet pointers up to 64 KiB.
+	directBits = 15
+	maxDirect  = 1<<directBits - 1
 )
 
 // load translates whatever writes A or X from elsewhere.
@@ -21,7 +22,7 @@ func (t *translator) load(i int, dst asm.Register, ins bpf.RawInstruction) {
 	case unix.BPF_IMM:
 		t.emit(asm.Mov.Imm32(dst, int32(ins.K)))
 	case unix.BPF_MEM:
-		t.emit(asm.LoadMem(dst, asm.R10, t.offset[ins.K], asm.Word))
+		t.emit(asm.LoadMem(dst, asm.R10, slotOffset(ins.K), asm.Word))
 	case unix.BPF_LEN:
 		t.length(dst)
 	default:
@@ -76,9 +77,13 @@ func (t *translator) detour(i int, insns ...asm.Instruction) string {
 }
 
 // packet loads from the packet: directly where the bytes are in its linear part,
-// by a call into filter.h where not. The bounds are read anew each time, in place
-// of kept in registers, so that the verifier's state is the same on both paths
-// when they meet: its work stays linear in the size of the filter.
+// by a call into filter.h where not.
+//
+// The verifier looks at what follows once for each state that it can be reached
+// in, so the two paths leave the same. The bounds of the packet are read anew each
+// time, in place of kept in registers, and no comparison is made on a register
+// that lives on, or on a copy that the verifier knows for one: it would remember
+// the outcome in both. Without that, large filters grow beyond what it does.
 func (t *translator) packet(i int, dst asm.Register, ins bpf.RawInstruction) {
 	d, ok := t.reach(ins)
 	if !ok || t.hook.callAlways {
@@ -87,20 +92,27 @@ func (t *translator) packet(i int, dst asm.Register, ins bpf.RawInstruction) {
 	}
 	far := t.detour(i, t.call(dst, ins)...)
 	if d.untagged {
-		t.emit(asm.JEq.Imm(regShift, 0, far))
+		t.emit(
+			asm.Mov.Reg(asm.R2, regShift),
+			asm.And.Imm(asm.R2, tagEnd-tagAt),
+			asm.JEq.Imm(asm.R2, 0, far))
 	}
 	if d.indexed {
-		t.emit(asm.JGT.Imm(regX, maxDirect, far))
+		t.emit(
+			asm.Mov.Reg(asm.R2, regX),
+			asm.RSh.Imm(asm.R2, directBits),
+			asm.JNE.Imm(asm.R2, 0, far),
+			asm.Mov.Reg(asm.R2, regX),
+			asm.And.Imm(asm.R2, maxDirect))
 		if d.minX > 0 {
-			t.emit(asm.JLT.Imm(regX, d.minX, far))
+			t.emit(asm.JLT.Imm(asm.R2, d.minX, far))
+		}
+		if d.adjust != 0 {
+			t.emit(asm.Add.Imm(asm.R2, d.adjust))
 		}
 	}
 	t.emit(asm.LoadMem(asm.R1, regCtx, t.hook.data, asm.Word))
 	if d.indexed {
-		t.emit(asm.Mov.Reg(asm.R2, regX))
-		if d.adjust != 0 {
-			t.emit(asm.Add.Imm(asm.R2, d.adjust))
-		}
 		t.emit(asm.Add.Reg(asm.R1, asm.R2))
 	}
 	if d.shifted {
@@ -170,6 +182,12 @@ func (t *translator) call(dst asm.Register, ins bpf.RawInstruction) []asm.Instru
 		asm.Call.Label(t.hook.load),
 		asm.JSLT.Imm(asm.R0, 0, t.reject()),
 		asm.Mov.Reg32(dst, asm.R0))
+	switch loadSize(ins) { // bounds, as the verifier knows them of a direct load
+	case 1:
+		insns = append(insns, asm.And.Imm32(dst, 0xff))
+	case 2:
+		insns = append(insns, asm.And.Imm32(dst, 0xffff))
+	}
 	return append(insns, headerLength(dst, ins)...)
 }
 

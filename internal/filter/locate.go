@@ -44,10 +44,13 @@ func locate(expr string, link LinkType, msg string) (offset, length int) {
 }
 
 // firstRefused returns the index of the first token that the parser did not accept,
-// or how many there are if the expression ends too early.
+// or how many there are if the expression ends too early, or if it cannot be known.
 func firstRefused(expr string, link LinkType, tokens []token) int {
+	if _, msg := compile(refusedNumber, link, false); !strings.Contains(msg, refusedNumber) {
+		return len(tokens) // a libpcap whose scanner takes it
+	}
 	return sort.Search(len(tokens), func(i int) bool {
-		_, msg := compile(expr[:tokens[i].end]+" "+refusedNumber, link)
+		_, msg := compile(expr[:tokens[i].end]+" "+refusedNumber, link, false)
 		return strings.HasSuffix(msg, "syntax error")
 	})
 }
@@ -56,7 +59,7 @@ func firstRefused(expr string, link LinkType, tokens []token) int {
 // the expression about which libpcap has the same complaint.
 func firstMeant(expr string, link LinkType, tokens []token, msg string) int {
 	return sort.Search(len(tokens)-1, func(i int) bool {
-		_, m := compile(expr[:tokens[i].end], link)
+		_, m := compile(expr[:tokens[i].end], link, false)
 		return m == msg
 	})
 }

@@ -2,7 +2,6 @@ package filter
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/net/bpf"
@@ -28,6 +27,11 @@ const (
 	maxLoops = 32
 )
 
+// The stack, from its top: the loop counter, then the words of M[].
+const loopCounter = -8
+
+func slotOffset(slot uint32) int16 { return loopCounter - 4*int16(slot+1) }
+
 // translator turns one classic BPF program into the body of an eBPF function that
 // takes the hook's context in R1 and returns 1 for a match and 0 for none.
 type translator struct {
@@ -35,8 +39,6 @@ type translator struct {
 	code   []bpf.RawInstruction
 	shape  *shape
 	prefix string // of labels: those of a program are all in one space
-	offset map[uint32]int16
-	loops  int16 // where the stack has the loop counter
 
 	out     asm.Instructions
 	slow    asm.Instructions // paths that packets rarely take, behind the others
@@ -50,7 +52,7 @@ func translate(code []bpf.RawInstruction, h *hook) (asm.Instructions, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{hook: h, code: code, shape: s, prefix: h.stub + ".", offset: map[uint32]int16{}}
+	t := &translator{hook: h, code: code, shape: s, prefix: h.stub + "."}
 	t.prologue()
 	for i, ins := range code {
 		if !s.reachable[i] {
@@ -67,8 +69,8 @@ func translate(code []bpf.RawInstruction, h *hook) (asm.Instructions, error) {
 	}
 	body := append(t.out, t.slow...)
 	if body.Size()/asm.InstructionSize > maxInstructions {
-		return nil, fmt.Errorf("%w: %d instructions where %d fit [use fewer or wider terms: net instead of many hosts, portrange instead of many ports]",
-			ErrTooLarge, body.Size()/asm.InstructionSize, maxInstructions)
+		return nil, fmt.Errorf("%w: %d BPF instructions where %d fit [%s]",
+			ErrTooLarge, body.Size()/asm.InstructionSize, maxInstructions, useWiderTerms)
 	}
 	return body, nil
 }
@@ -90,8 +92,7 @@ func (t *translator) emit(insns ...asm.Instruction) {
 	t.out = append(t.out, insns...)
 }
 
-// prologue sets up the registers, and the scratch words that are read: what
-// stands in a word that was never written is then the same everywhere, 0.
+// prologue sets up what the instructions rely on.
 func (t *translator) prologue() {
 	t.emit(asm.Mov.Reg(regCtx, asm.R1), asm.Mov.Imm32(regA, 0), asm.Mov.Imm32(regX, 0))
 	if t.hook.hidesTags() {
@@ -101,23 +102,8 @@ func (t *translator) prologue() {
 			asm.Xor.Imm32(regShift, 1),
 			asm.LSh.Imm32(regShift, 2))
 	}
-	top := int16(0)
 	if t.shape.loops {
-		top -= 8
-		t.loops = top
-		t.emit(asm.Mov.Imm(asm.R1, maxLoops), asm.StoreMem(asm.R10, t.loops, asm.R1, asm.DWord))
-	}
-	slots := make([]uint32, 0, scratchSlots)
-	for slot := range t.shape.slots {
-		slots = append(slots, slot)
-	}
-	slices.Sort(slots)
-	for _, slot := range slots {
-		top -= 4
-		t.offset[slot] = top
-		if t.shape.slots[slot] {
-			t.emit(asm.StoreImm(asm.R10, top, 0, asm.Word))
-		}
+		t.emit(asm.Mov.Imm(asm.R1, maxLoops), asm.StoreMem(asm.R10, loopCounter, asm.R1, asm.DWord))
 	}
 }
 
@@ -132,9 +118,9 @@ func (t *translator) instruction(i int, ins bpf.RawInstruction) {
 	case unix.BPF_LDX:
 		t.load(i, regX, ins)
 	case unix.BPF_ST:
-		t.emit(asm.StoreMem(asm.R10, t.offset[ins.K], regA, asm.Word))
+		t.emit(asm.StoreMem(asm.R10, slotOffset(ins.K), regA, asm.Word))
 	case unix.BPF_STX:
-		t.emit(asm.StoreMem(asm.R10, t.offset[ins.K], regX, asm.Word))
+		t.emit(asm.StoreMem(asm.R10, slotOffset(ins.K), regX, asm.Word))
 	case unix.BPF_ALU:
 		t.alu(i, ins)
 	case unix.BPF_JMP:

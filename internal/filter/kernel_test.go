@@ -1,0 +1,179 @@
+package filter
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	xbpf "golang.org/x/net/bpf"
+
+	"gortap/bpf"
+	"gortap/internal/testutil"
+)
+
+// probe is a way for a packet to meet a filter in the kernel.
+type probe struct {
+	name    string
+	program string // of filter.bpf.c
+	stub    string
+	calls   bool // every load is a call
+	part    int  // of the corpus that is enough: 1 of so many packets; 0 and 1 for all
+	// A tag that is put beside the frame: its EtherType and TCI.
+	tagType, tci uint16
+}
+
+func probes(link LinkType) []probe {
+	if link == Raw {
+		return []probe{
+			{name: "tc", program: "probe_tc_l3", stub: "filter_tc_l3"},
+			{name: "tc calls", program: "probe_tc_l3", stub: "filter_tc_l3", calls: true, part: 3},
+			{name: "xdp", program: "probe_xdp_l3", stub: "filter_xdp_l3"},
+			{name: "xdp calls", program: "probe_xdp_l3", stub: "filter_xdp_l3", calls: true, part: 3},
+		}
+	}
+	return []probe{
+		{name: "tc", program: "probe_tc_l2", stub: "filter_tc_l2"},
+		{name: "tc calls", program: "probe_tc_l2", stub: "filter_tc_l2", calls: true, part: 3},
+		{name: "tc tag", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x8100, tci: 0x6064},
+		{name: "tc outer tag", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x88a8, tci: 7, part: 3},
+		{name: "tc tag calls", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x8100, tci: 5, calls: true, part: 3},
+		{name: "xdp", program: "probe_xdp_l2", stub: "filter_xdp_l2"},
+		{name: "xdp calls", program: "probe_xdp_l2", stub: "filter_xdp_l2", calls: true, part: 3},
+	}
+}
+
+// wire returns the packet as libpcap sees it.
+func (p probe) wire(data []byte) []byte {
+	if p.tagType == 0 {
+		return data
+	}
+	return withTag(data, p.tagType, p.tci)
+}
+
+// takes reports whether the kernel makes an skb of the packet for a test run: where
+// the EtherType says IP, it wants all of an IP header.
+func (p probe) takes(data []byte) bool {
+	if strings.HasPrefix(p.name, "xdp") {
+		return true
+	}
+	switch binary.BigEndian.Uint16(data[12:]) {
+	case 0x800:
+		return len(data) >= 14+20
+	case 0x86dd:
+		return len(data) >= 14+40
+	}
+	return true
+}
+
+// context returns the input context of a run.
+func (p probe) context() any {
+	if p.tagType == 0 {
+		return nil
+	}
+	const cb = 48 // offset in struct __sk_buff
+	ctx := make([]byte, cb+8)
+	binary.LittleEndian.PutUint32(ctx[cb:], uint32(p.tagType))
+	binary.LittleEndian.PutUint32(ctx[cb+4:], uint32(p.tci))
+	return ctx
+}
+
+// load puts a program into the probe and the probe into the kernel.
+func (p probe) load(t testing.TB, spec *ebpf.CollectionSpec, code []xbpf.RawInstruction) *ebpf.Program {
+	t.Helper()
+	h, _ := hookOf(p.stub)
+	h.callAlways = p.calls
+	body, err := translate(code, h)
+	if err != nil {
+		t.Fatalf("%s: %v", p.name, err)
+	}
+	prog := spec.Programs[p.program].Copy()
+	if err := replace(prog, p.stub, body); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := ebpf.NewProgram(prog)
+	if err != nil {
+		var refused *ebpf.VerifierError
+		if errors.As(err, &refused) {
+			t.Fatalf("%s: %s", p.name, strings.Join(refused.Log[max(0, len(refused.Log)-6):], "\n"))
+		}
+		t.Fatal(err)
+	}
+	return loaded
+}
+
+// agree compares the kernel's verdicts with libpcap's.
+func (p probe) agree(t testing.TB, spec *ebpf.CollectionSpec, f *Filter, packets []packet) (runs, matches int) {
+	t.Helper()
+	prog := p.load(t, spec, f.code)
+	defer prog.Close()
+	ctx := p.context()
+	for i, pkt := range packets {
+		if i%max(p.part, 1) != 0 || !p.takes(pkt.data) {
+			continue
+		}
+		wire := p.wire(pkt.data)
+		want := f.Match(wire, len(wire))
+		verdict, err := prog.Run(&ebpf.RunOptions{Data: pkt.data, Context: ctx})
+		if err != nil {
+			t.Fatalf("%s, packet %s: %v", p.name, pkt.name, err)
+		}
+		if got := verdict != 0; got != want || verdict > 1 {
+			t.Errorf("filter %q, %s, packet %q: verdict %d, libpcap says %v\n% x", f.expr, p.name, pkt.name, verdict, want, wire)
+			return runs, matches
+		}
+		runs++
+		if want {
+			matches++
+		}
+	}
+	return runs, matches
+}
+
+func probeSpec(t testing.TB) *ebpf.CollectionSpec {
+	t.Helper()
+	testutil.RequireRoot(t)
+	spec, err := bpf.LoadFilterProbe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+func TestKernelAgreesWithLibpcapOnEthernet(t *testing.T) {
+	differential(t, Ethernet, frames())
+}
+
+func TestKernelAgreesWithLibpcapOnRawIP(t *testing.T) {
+	differential(t, Raw, rawPackets())
+}
+
+func differential(t *testing.T, link LinkType, packets []packet) {
+	spec := probeSpec(t)
+	var filters, runs, matches int
+	all, table := expressions(60)
+	for i, expr := range all {
+		f, err := Compile(expr, link)
+		var other *LinkError
+		if err != nil && (i >= table || errors.As(err, &other)) {
+			continue
+		}
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		filters++
+		for _, p := range probes(link) {
+			if i >= table {
+				p.part = 4
+			}
+			r, m := p.agree(t, spec, f, packets)
+			runs, matches = runs+r, matches+m
+		}
+	}
+	t.Logf("%d filters, %d packets: %d verdicts, %d of them matches", filters, len(packets), runs, matches)
+	if filters < 200 || matches < runs/20 {
+		t.Errorf("%d filters and %d of %d verdicts matches prove little", filters, matches, runs)
+	}
+}
