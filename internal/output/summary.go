@@ -1,0 +1,162 @@
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gortap/internal/account"
+	"gortap/internal/proto"
+)
+
+// Summary is what a run did, written once at its end. In packets and in bytes,
+// matched equals delivered plus all of dropped. The names of the JSON fields
+// are part of the command line's contract.
+type Summary struct {
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	Seconds float64   `json:"seconds"`
+
+	Matched   Volume `json:"matched"`   // what the filter let through
+	Delivered Volume `json:"delivered"` // of that, what reached the assembler
+	Dropped   []Drop `json:"dropped"`   // the rest
+
+	NetworkBytes       uint64 `json:"network_bytes"`     // layer 3
+	TCPPayloadBytes    uint64 `json:"tcp_payload_bytes"` // each byte once
+	RetransmittedBytes uint64 `json:"retransmitted_bytes"`
+	MessageBytes       uint64 `json:"message_bytes"` // of the payload
+	// Unattributed is the rest of the payload, by reason.
+	Unattributed map[string]uint64 `json:"unattributed_bytes"`
+
+	Exchanges uint64 `json:"exchanges"`
+	Messages  uint64 `json:"messages"`
+	// Incomplete counts messages by reason.
+	Incomplete map[string]uint64 `json:"incomplete"`
+
+	ReconcileErrorBytes uint64          `json:"reconcile_error_bytes"`
+	UnreconciledBytes   uint64          `json:"unreconciled_bytes"`
+	Outputs             []OutputSummary `json:"outputs"`
+}
+
+// Volume is an amount of traffic. Bytes are layer 3.
+type Volume struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+// Drop is traffic that one stage dropped for one reason.
+type Drop struct {
+	Stage  string `json:"stage"`
+	Reason string `json:"reason"`
+	Volume
+}
+
+// OutputSummary is what became of one output's exchanges.
+type OutputSummary struct {
+	Name    string            `json:"name"`
+	Sent    uint64            `json:"sent"`
+	Dropped map[string]uint64 `json:"dropped"` // by reason
+	// LagSeconds is how late a replay was at most; null for other outputs.
+	LagSeconds *float64 `json:"lag_seconds"`
+}
+
+// AddAccount fills in what the account knows.
+func (s *Summary) AddAccount(t account.Totals) {
+	s.NetworkBytes = t.NetworkBytes
+	s.TCPPayloadBytes = t.PayloadBytes
+	s.RetransmittedBytes = t.RetransmittedBytes
+	s.MessageBytes = t.MessageBytes
+	s.Exchanges = t.Exchanges
+	s.Messages = t.Messages
+	s.ReconcileErrorBytes = t.ReconcileErrors
+	s.UnreconciledBytes = t.Unreconciled
+	s.Unattributed = byReason(t.Unattributed[:])
+	s.Incomplete = byReason(t.Incomplete[:])
+}
+
+func byReason(counts []uint64) map[string]uint64 {
+	out := map[string]uint64{}
+	for why, n := range counts {
+		if n > 0 {
+			out[proto.Reason(why).String()] = n
+		}
+	}
+	return out
+}
+
+// AddOutput fills in an output that takes exchanges.
+func (s *Summary) AddOutput(o Output) {
+	stats := o.Stats()
+	sum := OutputSummary{Name: o.Name(), Sent: stats.Written, Dropped: map[string]uint64{}}
+	for why, n := range stats.Dropped {
+		if n > 0 {
+			sum.Dropped[DropReason(why).String()] = n
+		}
+	}
+	s.Outputs = append(s.Outputs, sum)
+}
+
+// WriteJSON writes the summary as one line.
+func (s *Summary) WriteJSON(w io.Writer) error {
+	out := *s
+	// Empty lists and maps, not null: a script need not tell them apart.
+	out.Dropped = append([]Drop{}, s.Dropped...)
+	out.Outputs = append([]OutputSummary{}, s.Outputs...)
+	if out.Unattributed == nil {
+		out.Unattributed = map[string]uint64{}
+	}
+	if out.Incomplete == nil {
+		out.Incomplete = map[string]uint64{}
+	}
+	if err := json.NewEncoder(w).Encode(&out); err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	return nil
+}
+
+// Text renders the summary for people. What did not happen is left out.
+func (s *Summary) Text() string {
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s%s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("matched", "%s", s.Matched)
+	row("delivered", "%s", s.Delivered)
+	for _, d := range s.Dropped {
+		if d.Packets+d.Bytes > 0 {
+			row("dropped", "%s: %s, %s", d.Volume, d.Stage, d.Reason)
+		}
+	}
+	row("payload", "%s, %s of it in messages", bytesText(float64(s.TCPPayloadBytes)), bytesText(float64(s.MessageBytes)))
+	for _, why := range slices.Sorted(maps.Keys(s.Unattributed)) {
+		row("", "%s %s", bytesText(float64(s.Unattributed[why])), why)
+	}
+	row("exchanges", "%d in %d messages", s.Exchanges, s.Messages)
+	for _, why := range slices.Sorted(maps.Keys(s.Incomplete)) {
+		row("incomplete", "%d %s", s.Incomplete[why], why)
+	}
+	for _, o := range s.Outputs {
+		row("output", "%s: %d sent%s", o.Name, o.Sent, dropText(o.Dropped))
+	}
+	if s.ReconcileErrorBytes > 0 {
+		row("error", "%d bytes more in messages than the capture counted (please report this)", s.ReconcileErrorBytes)
+	}
+	return b.String()
+}
+
+// String is "12 packets, 3.40 kB".
+func (v Volume) String() string {
+	return fmt.Sprintf("%d packets, %s", v.Packets, bytesText(float64(v.Bytes)))
+}
+
+func dropText(dropped map[string]uint64) string {
+	var b strings.Builder
+	for _, why := range slices.Sorted(maps.Keys(dropped)) {
+		fmt.Fprintf(&b, ", %d dropped (%s)", dropped[why], why)
+	}
+	return b.String()
+}

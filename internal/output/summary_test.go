@@ -1,0 +1,99 @@
+package output
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gortap/internal/account"
+	"gortap/internal/proto"
+)
+
+func testSummary(t *testing.T) *Summary {
+	t.Helper()
+	s := &Summary{
+		Version: "1.0", Started: time.Date(2024, 2, 1, 9, 0, 0, 0, time.UTC), Seconds: 12.5,
+		Matched:   Volume{100, 120_000},
+		Delivered: Volume{90, 100_000},
+		Dropped: []Drop{
+			{"ring", "full", Volume{10, 20_000}},
+			{"decode", "fragment", Volume{}},
+		},
+	}
+	totals := account.Totals{
+		NetworkBytes: 120_000, PayloadBytes: 110_000, RetransmittedBytes: 5, MessageBytes: 90_000,
+		Exchanges: 7, Messages: 13,
+	}
+	totals.Unattributed[proto.Lost] = 20_000
+	totals.Incomplete[proto.Lost] = 2
+	totals.Incomplete[proto.NoResponse] = 1
+	s.AddAccount(totals)
+	s.AddOutput(&JSONL{cfg: JSONLConfig{Path: "x"}, writer: &writer{}})
+	out := &JSONL{cfg: JSONLConfig{Path: "-"}, writer: &writer{}}
+	out.writer.written.Store(6)
+	out.drop(1, NoSpace)
+	s.AddOutput(out)
+	return s
+}
+
+func TestSummaryAsJSON(t *testing.T) {
+	var b strings.Builder
+	if err := testSummary(t).WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"version":"1.0","started":"2024-02-01T09:00:00Z","seconds":12.5,` +
+		`"matched":{"packets":100,"bytes":120000},"delivered":{"packets":90,"bytes":100000},` +
+		`"dropped":[{"stage":"ring","reason":"full","packets":10,"bytes":20000},{"stage":"decode","reason":"fragment","packets":0,"bytes":0}],` +
+		`"network_bytes":120000,"tcp_payload_bytes":110000,"retransmitted_bytes":5,"message_bytes":90000,"unattributed_bytes":{"lost":20000},` +
+		`"exchanges":7,"messages":13,"incomplete":{"lost":2,"no-response":1},"reconcile_error_bytes":0,"unreconciled_bytes":0,` +
+		`"outputs":[{"name":"jsonl:x","sent":0,"dropped":{},"lag_seconds":null},` +
+		`{"name":"jsonl:-","sent":6,"dropped":{"no-space":1},"lag_seconds":null}]}` + "\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+}
+
+func TestEmptySummaryHasNoNulls(t *testing.T) {
+	var b strings.Builder
+	if err := new(Summary).WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "null") {
+		t.Errorf("summary is %s", b.String())
+	}
+}
+
+func TestSummaryAsText(t *testing.T) {
+	want := `
+matched     100 packets, 120 kB
+delivered   90 packets, 100 kB
+dropped     10 packets, 20.0 kB: ring, full
+payload     110 kB, 90.0 kB of it in messages
+            20.0 kB lost
+exchanges   7 in 13 messages
+incomplete  2 lost
+incomplete  1 no-response
+output      jsonl:x: 0 sent
+output      jsonl:-: 6 sent, 1 dropped (no-space)
+`
+	if diff := cmp.Diff(want, "\n"+testSummary(t).Text()); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+	if s := (&Summary{ReconcileErrorBytes: 3}).Text(); !strings.Contains(s, "error       3 bytes more") {
+		t.Errorf("a reconcile error is not told:\n%s", s)
+	}
+}
+
+type failingWriter struct{ error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.error }
+
+func TestSummaryErrorIsTold(t *testing.T) {
+	broken := errors.New("broken")
+	if err := new(Summary).WriteJSON(failingWriter{broken}); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "write summary: ") {
+		t.Errorf("error %v", err)
+	}
+}
