@@ -50,7 +50,6 @@ int probe_xdp_l3(struct xdp_md *xdp)
 }
 
 enum tally_counter {
-	TALLY_SEEN,
 	TALLY_MATCHED,
 	TALLY_NON_LINEAR, /* matched, and not wholly in the linear part */
 	TALLY_COUNTERS,
@@ -75,7 +74,6 @@ static __always_inline void tally_one(__u32 which)
 SEC("tc")
 int tally(struct __sk_buff *skb)
 {
-	tally_one(TALLY_SEEN);
 	if (filter_tc_l2(skb)) {
 		tally_one(TALLY_MATCHED);
 		if (skb->data_end - skb->data < skb->len)

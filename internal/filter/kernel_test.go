@@ -3,6 +3,8 @@ package filter
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -175,5 +177,39 @@ func differential(t *testing.T, link LinkType, packets []packet) {
 	t.Logf("%d filters, %d packets: %d verdicts, %d of them matches", filters, len(packets), runs, matches)
 	if filters < 200 || matches < runs/20 {
 		t.Errorf("%d filters and %d of %d verdicts matches prove little", filters, matches, runs)
+	}
+}
+
+// A frame of XDP that is larger than a page is in several fragments.
+func TestXDPFilterReachesFragments(t *testing.T) {
+	spec := probeSpec(t)
+	data := eth(0x800, ip4(ipA, ipB, 17, 0, nil, udp(1, 2, make([]byte, 60_000))))
+	rng := rand.New(rand.NewPCG(11, 12))
+	for i := 42; i < len(data); i++ {
+		data[i] = byte(rng.Uint32())
+	}
+	offsets := []int{100, 20_000, 32_760, 32_763, 32_764, 32_768, 50_000, len(data) - 4}
+	for off := 3500; off < 4100; off += 37 { // where the first page may end
+		offsets = append(offsets, off)
+	}
+	for _, off := range offsets {
+		for _, form := range []string{"ether[%d:4] = %d", "ether[0] - 2 + ether[%d:4] = %d", "ether[ether[0] - 2 + %d : 4] = %d"} {
+			expr := fmt.Sprintf(form, off, binary.BigEndian.Uint32(data[off:]))
+			for want, e := range []string{"not " + expr, expr} {
+				f := compiled(t, e, Ethernet)
+				got := run(t, spec, "probe_xdp_l2", "filter_xdp_l2", f, ebpf.RunOptions{Data: data})
+				if got != uint32(want) {
+					t.Errorf("%s: verdict %d, want %d", e, got, want)
+				}
+			}
+		}
+	}
+	beyond := compiled(t, fmt.Sprintf("ether[%d:4] >= 0", len(data)-3), Ethernet)
+	if got := run(t, spec, "probe_xdp_l2", "filter_xdp_l2", beyond, ebpf.RunOptions{Data: data}); got != 0 {
+		t.Errorf("load across the end: verdict %d, want 0", got)
+	}
+	length := compiled(t, fmt.Sprintf("len = %d", len(data)), Ethernet)
+	if got := run(t, spec, "probe_xdp_l2", "filter_xdp_l2", length, ebpf.RunOptions{Data: data}); got != 1 {
+		t.Errorf("%s: verdict %d, want 1", length, got)
 	}
 }
