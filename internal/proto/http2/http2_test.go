@@ -91,6 +91,26 @@ func TestFramesOfStreamsGoToThemAndOthersToTheConnection(t *testing.T) {
 		response h2-connection 26`)
 }
 
+func TestAStreamMayEndWhileAFrameOfThePeerIsUnderWay(t *testing.T) {
+	for typ, want := range map[xhttp2.FrameType]proto.Reason{
+		xhttp2.FrameWindowUpdate: proto.H2Connection, xhttp2.FrameData: proto.AfterMessage,
+	} {
+		w := opened()
+		w.get(1, "/")
+		w.frame(client, func(f *xhttp2.Framer) error { return f.WriteRawFrame(typ, 0, 1, []byte("\x00\x00\x00\x01")) })
+		i := len(w.script) - 1
+		late := prototest.Event{Side: client, Data: w.script[i].Data[9:]}
+		w.script[i].Data = w.script[i].Data[:9]
+		w.headers(server, 1, true, ":status: 200")
+		w.script = append(w.script, late)
+		l := play(t, w.script, proto.Env{}, Options{}, prototest.Whole, proto.Complete)
+		l.Stray[client][proto.H2Connection] -= 33
+		if got := l.Stray[client][want]; got != 4 || l.Exchanges[0].Request.Wire != 31 {
+			t.Errorf("%s: stray bytes %v, exchange\n%s", typ, l.Stray[client], l)
+		}
+	}
+}
+
 func TestAPushedResponseHasItsPromisedRequest(t *testing.T) {
 	w := opened()
 	w.get(1, "/index")

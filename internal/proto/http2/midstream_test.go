@@ -87,28 +87,31 @@ func TestDetect(t *testing.T) {
 	frame := func(i int) string { return string(w.script[i].Data) }
 	cases := []struct {
 		name, bytes string
-		want        proto.Verdict
-		sure        bool
+		first, mid  proto.Verdict
+		sure        bool // in the middle; at first only the preface is
 	}{
-		{"preface", preface + "more", proto.FromClient, true},
-		{"part of a preface", preface[:20], proto.More, false},
-		{"server settings", frame(2), proto.FromServer, false},
-		{"request headers", frame(3), proto.FromClient, true},
-		{"response headers", frame(4), proto.FromServer, true},
-		{"data, and what follows", frame(5) + frame(4), proto.FromServer, true},
-		{"data alone", frame(5), proto.More, false},
-		{"ping", frame(6), proto.FromClient, false},
-		{"part of a frame header", frame(3)[:4], proto.More, false},
-		{"part of a header block", frame(3)[:15], proto.More, false},
-		{"HTTP/1", "GET / HTTP/1.1\r\n", proto.No, false},
-		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", proto.No, false},
-		{"zeros", strings.Repeat("\x00", 100), proto.No, false},
-		{"nothing", "", proto.More, false},
+		{"preface", preface + "more", proto.FromClient, proto.FromClient, true},
+		{"part of a preface", preface[:20], proto.More, proto.More, false},
+		{"server settings", frame(2), proto.FromServer, proto.FromServer, false},
+		{"request headers", frame(3), proto.No, proto.FromClient, true},
+		{"response headers", frame(4), proto.No, proto.FromServer, true},
+		{"data, and what follows", frame(5) + frame(4), proto.No, proto.FromServer, true},
+		{"data alone", frame(5), proto.No, proto.More, false},
+		{"ping", frame(6), proto.No, proto.FromClient, false},
+		{"part of a frame header", frame(3)[:3], proto.More, proto.More, false},
+		{"part of a header block", frame(3)[:15], proto.No, proto.More, false},
+		{"HTTP/1", "GET / HTTP/1.1\r\n", proto.No, proto.No, false},
+		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", proto.No, proto.No, false},
+		{"zeros", strings.Repeat("\x00", 100), proto.No, proto.No, false},
+		{"nothing", "", proto.More, proto.More, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if v, sure := Detect([]byte(c.bytes)); v != c.want || sure != c.sure {
-				t.Errorf("got %d, sure %v", v, sure)
+			if v, sure := Detect([]byte(c.bytes)); v != c.first || sure != (v == proto.FromClient) {
+				t.Errorf("at first: got %d, sure %v", v, sure)
+			}
+			if v, sure := DetectMid([]byte(c.bytes)); v != c.mid || sure != c.sure {
+				t.Errorf("in the middle: got %d, sure %v", v, sure)
 			}
 		})
 	}

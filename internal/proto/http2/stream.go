@@ -95,7 +95,10 @@ func (p *parser) finish(st *stream, why proto.Reason) {
 		side := proto.Side(s)
 		st.message(side).Incomplete = st.final(side, why)
 		if h := &p.halves[s]; h.passed.stream == st {
-			h.passed.stream, h.passed.why = nil, proto.AfterMessage
+			h.passed.stream, h.passed.why = nil, proto.H2Connection
+			if h.frame.typ == typeData {
+				h.passed.why = proto.AfterMessage
+			}
 		}
 	}
 	p.sink.Done(&st.x)

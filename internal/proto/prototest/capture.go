@@ -82,3 +82,34 @@ func (r *receiver) End(d flow.Dir, _ int64) {
 }
 
 func (r *receiver) Close(reassembly.CloseReason, int64) {}
+
+// Conn returns the connection as the reassembler would tell it.
+func (c *Connection) Conn() *reassembly.Conn {
+	return &reassembly.Conn{ID: 1, Key: c.Key, Opener: c.Client, OpenerKnown: true}
+}
+
+// Receive plays the connection to a receiver, closes it in order, and returns
+// how many bytes of each side had to be credited.
+func (c *Connection) Receive(r reassembly.Receiver) (delivered [2]int64) {
+	for i, e := range c.Script {
+		d, ts := c.Client, int64(i+1)*1000
+		if e.Side == proto.Server {
+			d = d.Other()
+		}
+		switch {
+		case e.End:
+			r.End(d, ts)
+			continue
+		case e.Gap > 0:
+			r.Gap(d, e.Gap, e.Why, ts)
+			if e.Why != flow.Lost {
+				delivered[e.Side] += e.Gap
+			}
+			continue
+		}
+		r.Data(d, e.Data, ts)
+		delivered[e.Side] += int64(len(e.Data))
+	}
+	r.Close(reassembly.Finished, int64(len(c.Script)+1)*1000)
+	return delivered
+}
