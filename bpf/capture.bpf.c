@@ -162,13 +162,16 @@ int xdp_l3(struct xdp_md *ctx)
 /* Writes the flow's last record and forgets it. The lock makes the copy final:
  * whoever finds the flow after it sees that it is dead. The record is reserved
  * before: where there is no room the flow lives on, and is tried again. */
-static __always_inline int evict(const struct flow_key *key, __u64 idle_before)
+__noinline int evict(const struct flow_key *key, __u64 idle_before)
 {
-	struct flow *f = bpf_map_lookup_elem(&flows, key);
 	struct flow_end *e;
+	struct flow *f;
 	__u32 shard;
 	void *ring;
 
+	if (!key)
+		return 0;
+	f = bpf_map_lookup_elem(&flows, key);
 	if (!f || f->last_ns >= idle_before)
 		return 0;
 	shard = f->shard;
@@ -205,10 +208,13 @@ static __always_inline int evict(const struct flow_key *key, __u64 idle_before)
 	return 1;
 }
 
-static __always_inline int set_depth(const struct flow_key *key, __u8 depth)
+__noinline int set_depth(const struct flow_key *key, __u8 depth)
 {
-	struct flow *f = bpf_map_lookup_elem(&flows, key);
+	struct flow *f;
 
+	if (!key)
+		return 0;
+	f = bpf_map_lookup_elem(&flows, key);
 	if (!f)
 		return 0;
 	bpf_spin_lock(&f->lock);

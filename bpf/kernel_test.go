@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gortap/bpf"
+	"gortap/internal/filter"
 	"gortap/internal/flow"
 	"gortap/internal/testutil"
 )
@@ -21,8 +22,9 @@ import (
 // build is what Go sets before the load: what differs needs a load of its own.
 type build struct {
 	budget   uint32
-	shards   int // default 1
-	maxFlows int // default as in maps.h
+	shards   int    // default 1
+	maxFlows int    // default as in maps.h
+	filter   string // of tc_l2_ingress and xdp_l2; the others match everything
 }
 
 // defaultRing is the size of a ring unless a test asks for another.
@@ -59,12 +61,31 @@ func (l loads) get(t testing.TB, b build) *bpf.CaptureObjects {
 	}
 	setVariable(t, spec, bpf.CaptureVarCfgTurnBudget, b.budget)
 	setVariable(t, spec, bpf.CaptureVarCfgShards, uint32(max(b.shards, 1)))
+	b.inject(t, spec)
 	objs := new(bpf.CaptureObjects)
 	if err := spec.LoadAndAssign(objs, nil); err != nil {
 		t.Fatalf("%+v", err)
 	}
 	l[b] = objs
 	return objs
+}
+
+func (b build) inject(t testing.TB, spec *ebpf.CollectionSpec) {
+	t.Helper()
+	if b.filter == "" {
+		return
+	}
+	f, err := filter.Compile(b.filter, filter.Ethernet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for program, stub := range map[string]string{
+		bpf.CaptureProgTcL2Ingress: "filter_tc_l2", bpf.CaptureProgXdpL2: "filter_xdp_l2",
+	} {
+		if err := filter.Inject(spec.Programs[program], stub, f); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func setVariable(t testing.TB, spec *ebpf.CollectionSpec, name string, value uint32) {

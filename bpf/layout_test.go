@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/google/go-cmp/cmp"
 
@@ -91,6 +92,28 @@ func TestGoNamesTheKernelsEnums(t *testing.T) {
 		}
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("enum %s (-kernel +go):\n%s", name, diff)
+		}
+	}
+}
+
+// The verifier gives up at a million instructions, and each one costs time at the
+// start: an unlucky loop shows here before it shows there. Filters come on top.
+func TestVerifierHasLittleToDo(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	const limit = 30_000
+	for name, p := range map[string]*ebpf.Program{
+		"tc_l2_ingress": k.TcL2Ingress, "tc_l3_egress": k.TcL3Egress, "xdp_l2": k.XdpL2, "control": k.Control,
+	} {
+		info, err := p.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, ok := info.VerifiedInstructions()
+		if !ok {
+			t.Skip("the kernel does not tell how many instructions it verified (5.16)")
+		}
+		if n > limit {
+			t.Errorf("%s: %d instructions verified, want %d at most", name, n, limit)
 		}
 	}
 }

@@ -98,6 +98,8 @@ func ipv6Cases() []parseCase {
 		{name: "ESP", frame: chain(tcp, 50), outcome: "NOT_TCP"},
 		{name: "no next header", frame: chain(tcp, 59), outcome: "NOT_TCP"},
 		{name: "UDP behind extension headers", frame: chain(tcp, 17, hopByHop, dstOpts), outcome: "NOT_TCP"},
+		{name: "UDP behind 8 extension headers", frame: chain(tcp, 17, slices.Repeat([]extension{dstOpts}, 8)...), outcome: "NOT_TCP"},
+		{name: "fragment behind extension headers", frame: chain(tcp, protoTCP, hopByHop, dstOpts, fragmentAt(1)), outcome: "FRAGMENT", l3: l3 + 24},
 		{name: "first fragment of TCP", frame: chain(tcp, protoTCP, fragmentAt(1)), outcome: "FRAGMENT", l3: l3 + 8},
 		{name: "last fragment of TCP", frame: chain(tcp, protoTCP, fragmentAt(0x05a8)), outcome: "FRAGMENT", l3: l3 + 8},
 		{name: "fragment of UDP", frame: chain(tcp, 17, fragmentAt(1)), outcome: "NOT_TCP"},

@@ -52,31 +52,37 @@ static __always_inline long load(struct frame *f, __u32 off, void *to, __u32 len
 		err;                                                             \
 	})
 
-/* Which of two endpoints is A: the lower port, then the lower address. */
-static __always_inline bool source_is_a(const __u32 *src, const __u32 *dst, __u16 sport, __u16 dport)
+/* Is the sender A? That is the lower port, then the lower address. */
+static __always_inline bool source_is_a(const struct segment *s, __u16 sport, __u16 dport)
 {
+	const __u64 *src = (const __u64 *)s->key.a, *dst = (const __u64 *)s->key.b;
+
 	if (sport != dport)
 		return sport < dport;
-	for (int i = 0; i < 4; i++)
-		if (src[i] != dst[i])
-			return bpf_ntohl(src[i]) < bpf_ntohl(dst[i]);
-	return true;
+	if (src[0] != dst[0])
+		return bpf_be64_to_cpu(src[0]) < bpf_be64_to_cpu(dst[0]);
+	return bpf_be64_to_cpu(src[1]) <= bpf_be64_to_cpu(dst[1]);
 }
 
-static __always_inline int parse_tcp(struct frame *f, struct segment *s, __u32 off, __u32 l4_len,
-				     const __u32 *src, const __u32 *dst)
+/* Takes the sender's address in key.a and the receiver's in key.b, and in off and
+ * len where TCP is, its header included. */
+static __always_inline int parse_tcp(struct frame *f, struct segment *s)
 {
 	struct tcphdr tcp;
-	__u32 doff;
+	__u32 off, doff;
 	__u16 sport, dport;
 
-	if (l4_len < sizeof(tcp) || LOAD_HEADER(f, off, &tcp))
+	/* What is read back from memory has no history: else the verifier follows each
+	 * way through IPv6 extension headers by itself, 15,000 instructions (6.18). */
+	asm volatile("" ::: "memory");
+	off = s->off;
+	if (s->len < sizeof(tcp) || LOAD_HEADER(f, off, &tcp))
 		return OUT_MALFORMED;
 	doff = tcp.doff * 4;
-	if (doff < sizeof(tcp) || doff > l4_len)
+	if (doff < sizeof(tcp) || doff > s->len)
 		return OUT_MALFORMED;
 	s->off = off + doff;
-	s->len = l4_len - doff;
+	s->len -= doff;
 	s->seq = bpf_ntohl(tcp.seq);
 	s->ack = bpf_ntohl(tcp.ack_seq);
 	s->window = bpf_ntohs(tcp.window);
@@ -85,15 +91,17 @@ static __always_inline int parse_tcp(struct frame *f, struct segment *s, __u32 o
 	sport = bpf_ntohs(tcp.source);
 	dport = bpf_ntohs(tcp.dest);
 	s->key.net = 0;
-	if (source_is_a(src, dst, sport, dport)) {
-		__builtin_memcpy(s->key.a, src, 16);
-		__builtin_memcpy(s->key.b, dst, 16);
+	if (source_is_a(s, sport, dport)) {
 		s->key.aport = sport;
 		s->key.bport = dport;
 		s->dir = FROM_A;
 	} else {
-		__builtin_memcpy(s->key.a, dst, 16);
-		__builtin_memcpy(s->key.b, src, 16);
+		__u64 *a = (__u64 *)s->key.a, *b = (__u64 *)s->key.b, first = a[0], second = a[1];
+
+		a[0] = b[0];
+		a[1] = b[1];
+		b[0] = first;
+		b[1] = second;
 		s->key.aport = dport;
 		s->key.bport = sport;
 		s->dir = FROM_B;
@@ -103,7 +111,7 @@ static __always_inline int parse_tcp(struct frame *f, struct segment *s, __u32 o
 
 static __always_inline int parse_ipv4(struct frame *f, struct segment *s, __u32 off)
 {
-	__u32 src[4] = { 0, 0, bpf_htonl(0xffff), 0 }, dst[4] = { 0, 0, bpf_htonl(0xffff), 0 };
+	__u32 *src = (__u32 *)s->key.a, *dst = (__u32 *)s->key.b;
 	struct iphdr ip;
 	__u32 ihl, total;
 
@@ -119,15 +127,35 @@ static __always_inline int parse_ipv4(struct frame *f, struct segment *s, __u32 
 	s->net_bytes = total;
 	if (ip.frag_off & bpf_htons(0x3fff)) /* MF or an offset */
 		return OUT_FRAGMENT;
+	src[0] = src[1] = dst[0] = dst[1] = 0;
+	src[2] = dst[2] = bpf_htonl(0xffff);
 	src[3] = ip.saddr;
 	dst[3] = ip.daddr;
-	return parse_tcp(f, s, off + ihl, total - ihl, src, dst);
+	s->off = off + ihl;
+	s->len = total - ihl;
+	return OUT_PARSED;
+}
+
+static __always_inline bool is_extension(__u8 next)
+{
+	switch (next) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_AH:
+	case IPPROTO_DSTOPTS:
+	case IPPROTO_MH:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static __always_inline int parse_ipv6(struct frame *f, struct segment *s, __u32 off)
 {
 	struct ipv6hdr ip;
 	__u32 end, next_off = off + sizeof(ip);
+	bool fragment = false;
 	__u8 next;
 
 	if (LOAD_HEADER(f, off, &ip) || ip.version != 6)
@@ -136,51 +164,38 @@ static __always_inline int parse_ipv6(struct frame *f, struct segment *s, __u32 
 	end = ip.payload_len ? next_off + bpf_ntohs(ip.payload_len) : f->len;
 	next = ip.nexthdr;
 
-	for (int i = 0; i <= MAX_EXT_HEADERS; i++) {
+	for (int i = 0; i < MAX_EXT_HEADERS && !fragment && is_extension(next); i++) {
 		struct {
 			__u8 next;
 			__u8 len;
+			__be16 frag_off; /* in a fragment header */
 		} ext;
 
-		if (next == IPPROTO_TCP) {
-			if (next_off > end || end > f->len)
-				return OUT_MALFORMED;
-			s->net_bytes = end - off;
-			return parse_tcp(f, s, next_off, end - next_off,
-					 ip.saddr.in6_u.u6_addr32, ip.daddr.in6_u.u6_addr32);
-		}
-		if (next == IPPROTO_FRAGMENT) {
-			struct {
-				__u8 next;
-				__u8 reserved;
-				__be16 frag_off;
-				__be32 id;
-			} frag;
-
-			if (LOAD_HEADER(f, next_off, &frag))
-				return OUT_MALFORMED;
-			/* An atomic fragment (RFC 6946) is a whole packet. */
-			next = frag.next;
-			next_off += sizeof(frag);
-			if (!(frag.frag_off & bpf_htons(0xfff9)))
-				continue;
-			if (next != IPPROTO_TCP)
-				return OUT_NOT_TCP;
-			if (next_off > end || end > f->len)
-				return OUT_MALFORMED;
-			s->net_bytes = end - off;
-			return OUT_FRAGMENT;
-		}
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
-		    next != IPPROTO_DSTOPTS && next != IPPROTO_AH && next != IPPROTO_MH)
-			return OUT_NOT_TCP;
-		if (LOAD_HEADER(f, next_off, &ext))
+		/* Rare: not worth the instructions of LOAD_HEADER in a loop. */
+		if (load(f, next_off, &ext, sizeof(ext)))
 			return OUT_MALFORMED;
-		/* RFC 8200 counts 8-byte units after the first, RFC 4302 4-byte units after two. */
-		next_off += next == IPPROTO_AH ? (ext.len + 2) * 4 : (ext.len + 1) * 8;
+		if (next == IPPROTO_FRAGMENT) {
+			next_off += 8;
+			/* An atomic fragment (RFC 6946) is a whole packet. */
+			fragment = ext.frag_off & bpf_htons(0xfff9);
+		} else {
+			/* RFC 8200 counts 8-byte units after the first, RFC 4302 4-byte units after two. */
+			next_off += next == IPPROTO_AH ? (ext.len + 2) * 4 : (ext.len + 1) * 8;
+		}
 		next = ext.next;
 	}
-	return OUT_MALFORMED;
+	if (next != IPPROTO_TCP)
+		return !fragment && is_extension(next) ? OUT_MALFORMED : OUT_NOT_TCP;
+	if (next_off > end || end > f->len)
+		return OUT_MALFORMED;
+	s->net_bytes = end - off;
+	if (fragment)
+		return OUT_FRAGMENT;
+	__builtin_memcpy(s->key.a, &ip.saddr, 16);
+	__builtin_memcpy(s->key.b, &ip.daddr, 16);
+	s->off = next_off;
+	s->len = end - next_off;
+	return OUT_PARSED;
 }
 
 #define NO_NETWORK ((__u32)-1) /* an offset that no load accepts */
@@ -219,17 +234,15 @@ static __always_inline __u32 network_offset(struct frame *f)
 static __always_inline int parse_ip(struct frame *f, struct segment *s, __u32 off)
 {
 	__u8 version;
+	int outcome = OUT_NOT_IP;
 
 	if (LOAD_HEADER(f, off, &version))
 		return OUT_NOT_IP;
-	switch (version >> 4) {
-	case 4:
-		return parse_ipv4(f, s, off);
-	case 6:
-		return parse_ipv6(f, s, off);
-	default:
-		return OUT_NOT_IP;
-	}
+	if (version >> 4 == 4)
+		outcome = parse_ipv4(f, s, off);
+	else if (version >> 4 == 6)
+		outcome = parse_ipv6(f, s, off);
+	return outcome == OUT_PARSED ? parse_tcp(f, s) : outcome;
 }
 
 #endif
