@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"gortap/internal/account"
+	"gortap/internal/flow"
+	"gortap/internal/output"
+	"gortap/internal/pipeline"
+	"gortap/internal/reassembly"
+	"gortap/internal/web"
+)
+
+// closeTimeout bounds what the outputs may take for their last lines.
+const (
+	closeTimeout = 5 * time.Second
+	readyPoll    = 5 * time.Millisecond
+)
+
+// agent is one run: an input, the shards it feeds, and what takes their results.
+type agent struct {
+	env     env
+	cfg     *Config
+	log     *slog.Logger
+	input   input
+	account *account.Account
+	outputs []output.Output
+	shards  []*pipeline.Shard
+	web     *web.Server
+	served  bool // web ends with the run
+	started time.Time
+}
+
+// input is a source of segments: live capture or files.
+type input interface {
+	// shards is how many handlers run wants.
+	shards() int
+	// control goes back to the source from the handler of a shard; nil where
+	// there is no way back.
+	control(shard int) flow.Control
+	// ownTotals says that nobody but the reassembler counts flows.
+	ownTotals() bool
+	// run feeds the handlers until the source ends or ctx is done.
+	run(ctx context.Context, handlers []flow.Handler) error
+	ready() bool
+	// describe says what is captured, for the line at the start.
+	describe() string
+	// volumes says where the packets went. It works beside run and after it.
+	volumes() (volumes, error)
+	close() error
+}
+
+// volumes is where an input's packets went. Matched = delivered + dropped.
+type volumes struct {
+	matched, delivered output.Volume
+	dropped            []output.Drop
+	// outcomes are the packets seen, each in one.
+	outcomes []outcome
+	live     bool // the following mean something
+	ringFill float64
+	flows    int
+}
+
+type outcome struct {
+	name string
+	output.Volume
+}
+
+// runAgent is `agent` without a subcommand.
+func runAgent(ctx context.Context, e env, cfg *Config) (err error) {
+	if cfg.MemoryMax > 0 {
+		debug.SetMemoryLimit(int64(cfg.MemoryMax))
+	}
+	a := &agent{env: e, cfg: cfg, log: newLogger(e.stderr, cfg), started: time.Now()}
+	defer func() { err = errors.Join(err, a.close()) }()
+	if err := a.open(); err != nil {
+		return err
+	}
+	return a.run(ctx)
+}
+
+// open makes everything that can fail before traffic flows, cheapest first.
+func (a *agent) open() error {
+	var err error
+	if a.input, err = openInput(a.cfg, a.log); err != nil {
+		return err
+	}
+	if a.account, err = newAccount(a.cfg, a.input.shards(), a.wantsTable()); err != nil {
+		return err
+	}
+	if a.outputs, err = openOutputs(a.cfg, a.log); err != nil {
+		return err
+	}
+	for i := range a.input.shards() {
+		a.shards = append(a.shards, a.newShard(i))
+	}
+	return a.listen()
+}
+
+func (a *agent) newShard(i int) *pipeline.Shard {
+	var feeds []pipeline.Feed
+	for _, o := range a.outputs {
+		feeds = append(feeds, o.Feed())
+	}
+	return pipeline.NewShard(pipeline.Options{
+		Account: a.account.Shard(i),
+		Feeds:   feeds,
+		Reassembly: reassembly.Config{
+			GapTimeout:  a.cfg.GapTimeout,
+			IdleTimeout: a.cfg.FlowIdleTimeout,
+			MaxBuffered: int(a.cfg.MaxBufferedConn),
+			MaxTotal:    max(int(a.cfg.MaxBuffered)/a.input.shards(), int(a.cfg.MaxBufferedConn)),
+			MaxConns:    max(a.cfg.MaxConnections/a.input.shards(), 1),
+			FirstID:     uint64(i) + 1,
+			IDStride:    uint64(a.input.shards()),
+		},
+		Open:      opener(a.cfg),
+		Control:   a.input.control(i),
+		OwnTotals: a.input.ownTotals(),
+	})
+}
+
+// run feeds the shards until the input ends, a signal comes or the time is over.
+func (a *agent) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if a.cfg.ExitAfter > 0 {
+		ctx, cancel = context.WithTimeout(ctx, a.cfg.ExitAfter)
+		defer cancel()
+	}
+	var beside sync.WaitGroup
+	if a.web != nil {
+		beside.Go(func() { a.serve(ctx) })
+	}
+	beside.Go(func() { a.announce(ctx) })
+	beside.Go(func() { a.showTable(ctx) })
+	beside.Go(func() { a.reopenOutputs(ctx) })
+	handlers := make([]flow.Handler, len(a.shards))
+	for i, s := range a.shards {
+		handlers[i] = s
+	}
+	err := a.input.run(ctx, handlers)
+	cancel()
+	beside.Wait()
+	for _, s := range a.shards {
+		s.Close()
+	}
+	return errors.Join(err, a.conclude())
+}
+
+// serve answers until the run is over; a scrape that is cut then is no failure.
+func (a *agent) serve(ctx context.Context) {
+	a.served = true
+	if err := a.web.Serve(ctx, serveGrace); err != nil {
+		a.log.Warn("serve metrics", "error", err)
+	}
+}
+
+// announce says once what is captured where.
+func (a *agent) announce(ctx context.Context) {
+	for !a.input.ready() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(readyPoll):
+		}
+	}
+	where := ""
+	if a.web != nil {
+		where = fmt.Sprintf("; metrics on http://%s/metrics", a.web.Addr())
+	}
+	fmt.Fprintf(a.env.stderr, "gortap %s: %s%s\n", version, a.input.describe(), where)
+}
+
+// reopenOutputs answers SIGHUP, which log rotation sends.
+func (a *agent) reopenOutputs(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.env.reopen:
+			for _, o := range a.outputs {
+				o.Reopen()
+			}
+		}
+	}
+}
+
+// conclude closes the outputs and writes the summary. Everything is final then.
+func (a *agent) conclude() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	var err error
+	for _, o := range a.outputs {
+		if e := o.Close(ctx); e != nil {
+			err = errors.Join(err, fmt.Errorf("close %s: %w", o.Name(), e))
+		}
+	}
+	return errors.Join(err, a.writeSummary())
+}
+
+// close frees what open made, in reverse order. It is for every way out.
+func (a *agent) close() error {
+	var err error
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if a.web != nil && !a.served {
+		err = errors.Join(err, a.web.Close())
+	}
+	for _, o := range a.outputs {
+		_ = o.Close(ctx) // told before, where it ran
+	}
+	if a.input != nil {
+		err = errors.Join(err, a.input.close())
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"gortap/internal/capture"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// finding is one line of the doctor's report.
+type finding struct {
+	what   string
+	state  string // "ok", "no" (cannot capture), "note"
+	detail string
+}
+
+const (
+	stateOK   = "ok"
+	stateNo   = "no"
+	stateNote = "note"
+)
+
+func doctorCommand(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "say what works on this machine, what does not, and the remedy; exit status 1 if capture cannot work",
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			findings := examine()
+			if err := printFindings(e.stdout, findings); err != nil {
+				return err
+			}
+			for _, f := range findings {
+				if f.state == stateNo {
+					return errors.New("live capture does not work here (see above; files can still be read)")
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func examine() []finding {
+	findings := []finding{checkKernel(), checkPrivileges(), checkBTF()}
+	tcx := capture.Probe(capture.HookTC, capture.AttachTCX)
+	clsact := capture.Probe(capture.HookTC, capture.AttachClsact)
+	xdp := capture.Probe(capture.HookXDP, capture.AttachAuto)
+	findings = append(findings, hookFindings(tcx, clsact, xdp)...)
+	return append(findings, checkMemory())
+}
+
+// hookFindings reports the attempts to attach. One way for tc is enough.
+func hookFindings(tcx, clsact, xdp error) []finding {
+	found := func(what string, err error, absent string) finding {
+		if err != nil {
+			return finding{what, absent, err.Error()}
+		}
+		return finding{what, stateOK, "programs load and attach"}
+	}
+	tcAbsent := stateNote
+	if tcx != nil && clsact != nil {
+		tcAbsent = stateNo
+	}
+	return []finding{
+		found("hook tc, tcx", tcx, tcAbsent),
+		found("hook tc, clsact", clsact, tcAbsent),
+		found("hook xdp (received packets only)", xdp, stateNote),
+	}
+}
+
+const minMajor, minMinor = 5, 15
+
+func checkKernel() finding {
+	f := finding{what: "kernel", state: stateOK}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return finding{f.what, stateNote, err.Error()}
+	}
+	f.detail = unix.ByteSliceToString(u.Release[:])
+	var major, minor int
+	if n, _ := fmt.Sscanf(f.detail, "%d.%d", &major, &minor); n == 2 && (major < minMajor || (major == minMajor && minor < minMinor)) {
+		f.state = stateNo
+		f.detail += fmt.Sprintf(" (needs %d.%d or later)", minMajor, minMinor)
+	}
+	return f
+}
+
+// neededCapabilities are all that the agent uses.
+var neededCapabilities = []struct {
+	bit  uint
+	name string
+}{{unix.CAP_BPF, "CAP_BPF"}, {unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {unix.CAP_PERFMON, "CAP_PERFMON"}}
+
+func checkPrivileges() finding {
+	f := finding{what: "privileges", state: stateOK, detail: "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON"}
+	have, err := effectiveCapabilities()
+	if err != nil {
+		return finding{f.what, stateNote, err.Error()}
+	}
+	if have&(1<<unix.CAP_SYS_ADMIN) != 0 {
+		return f
+	}
+	var missing []string
+	for _, c := range neededCapabilities {
+		if have&(1<<c.bit) == 0 {
+			missing = append(missing, c.name)
+		}
+	}
+	if len(missing) > 0 {
+		f.state = stateNo
+		f.detail = "missing " + strings.Join(missing, ", ") + " (run as root, or see README, Privileges)"
+	}
+	return f
+}
+
+func effectiveCapabilities() (uint64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, fmt.Errorf("read capabilities: %w", err)
+	}
+	for line := range strings.Lines(string(status)) {
+		var caps uint64
+		if n, _ := fmt.Sscanf(line, "CapEff: %x", &caps); n == 1 {
+			return caps, nil
+		}
+	}
+	return 0, errors.New("read capabilities: no CapEff in /proc/self/status")
+}
+
+func checkBTF() finding {
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		return finding{"kernel BTF", stateOK, "absent, and not needed: the programs use no kernel types"}
+	}
+	return finding{"kernel BTF", stateOK, "present (not needed: the programs use no kernel types)"}
+}
+
+// checkMemory tells what the kernel side can take with the defaults.
+func checkMemory() finding {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return finding{"memory", stateNote, err.Error()}
+	}
+	free := (info.Freeram + info.Bufferram) * uint64(info.Unit) >> 20
+	f := finding{"memory", stateOK, fmt.Sprintf("%d MiB free", free)}
+	if free < 64 {
+		f.state = stateNote
+		f.detail += " (the defaults want about 64 MiB; see --ring-size, --max-flows, --max-buffered)"
+	}
+	return f
+}
+
+func printFindings(w io.Writer, findings []finding) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range findings {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", f.state, f.what, f.detail)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// flagGroup is one paragraph of --help.
+type flagGroup struct {
+	title string
+	flags *pflag.FlagSet
+}
+
+// flagGroups defines every flag with its default. It is the one place for
+// defaults; configs/agent.yaml repeats them, and a test compares the two.
+func flagGroups() []flagGroup {
+	var groups []flagGroup
+	group := func(title string) *pflag.FlagSet {
+		f := pflag.NewFlagSet(title, pflag.ContinueOnError)
+		f.SortFlags = false
+		groups = append(groups, flagGroup{title, f})
+		return f
+	}
+	inputFlags(group("Inputs"))
+	captureFlags(group("Capture"))
+	parserFlags(group("Reassembly and parsing"))
+	accountFlags(group("Accounting"))
+	outputFlags(group("Outputs"))
+	agentFlags(group("Agent"))
+	return groups
+}
+
+func inputFlags(f *pflag.FlagSet) {
+	f.StringArray("input-raw", nil, "live capture of `ADDR|FILTER`: ':80', 'eth0:80,8080', '10.0.0.1:80', or a pcap-filter expression; repeats")
+	f.String("bpf-filter", "", "pcap-filter(7) `EXPR` that the kernel applies; alone it implies live capture")
+	f.StringSlice("interface", []string{"any"}, "`NAMES` or globs to capture on, or any: each that is up, new ones too")
+	f.String("hook", "tc", "where the kernel programs run: tc (both directions) or xdp (received packets only)")
+	f.String("tc-attach", "auto", "how tc programs attach: tcx (Linux 6.6), clsact, or auto")
+	f.StringSlice("input-file", nil, "capture `FILES` or globs: .pcap, .pcapng, also .gz or .zst; recognised by content, several merged by time")
+}
+
+func captureFlags(f *pflag.FlagSet) {
+	budget, ring := Size(2048), Size(8<<20)
+	f.String("depth", "head", "payload to copy: head (the start of each turn, the rest is counted) or all")
+	f.Var(&budget, "turn-budget", "bytes copied from the start of each turn with --depth head")
+	f.Var(&ring, "ring-size", "kernel ring buffer per shard, a power of two")
+	f.Int("shards", 0, "ring shards, a power of two; 0: half the CPUs, at most 8")
+	f.Int("max-flows", 65536, "connections the kernel keeps count of at once; beyond it packets are dropped and counted")
+	f.Duration("flow-idle-timeout", 5*time.Minute, "a connection without packets for so long is ended")
+}
+
+func parserFlags(f *pflag.FlagSet) {
+	total, direction, head := Size(32<<20), Size(1<<20), Size(64<<10)
+	f.Duration("gap-timeout", time.Second, "how long missing bytes are waited for before they are lost")
+	f.Var(&total, "max-buffered", "bytes held for order, all connections together")
+	f.Var(&direction, "max-buffered-per-direction", "bytes held for order in one direction of a connection")
+	f.Int("max-connections", 100000, "connections parsed at once; beyond it the least active one is let go")
+	f.Var(&head, "http-max-head", "largest HTTP head that is parsed; larger ones are counted only")
+}
+
+func accountFlags(f *pflag.FlagSet) {
+	f.Var(&serviceRules{}, "service", "service `RULE`: 'name=shop,cidr=10.0.0.0/8,port=80,host=*.shop.example'; repeats, the first that fits wins")
+	f.StringSlice("path-pattern", nil, "path `TEMPLATES` tried before the built-in ones: '/users/{id}/posts/{slug}'")
+	f.Int("max-paths", 200, "path labels per service; beyond it path=\"(other)\"")
+	f.Int("max-services", 1000, "service labels; beyond it service=\"(other)\"")
+}
+
+func outputFlags(f *pflag.FlagSet) {
+	f.String("output-jsonl", "", "write one JSON line an exchange to `PATH`, or - for stdout")
+	f.Bool("output-null", false, "no output but the metrics")
+	f.Bool("redact", true, "replace the values of secret query parameters in what is written")
+	f.StringSlice("redact-params", nil, "more query parameter `NAMES` whose values are secret")
+	f.String("table", "auto", "live table: auto (on a terminal), always or never")
+}
+
+func agentFlags(f *pflag.FlagSet) {
+	memory := Size(0)
+	f.String("listen", "127.0.0.1:9464", "`ADDR` for /metrics, /healthz, /readyz; empty for none")
+	f.Bool("pprof", false, "serve /debug/pprof on --listen")
+	f.Duration("exit-after", 0, "stop after so long; 0: run until a signal, or until the files end")
+	f.String("summary", "", "write a JSON summary at the end to `PATH`, or - for stdout")
+	f.Var(&memory, "go-memory-limit", "soft limit of the agent's heap; 0: none")
+	f.String("log-format", "text", "log lines on stderr as text or json")
+	f.Bool("verbose", false, "log more, with the verifier's log where it refuses a program")
+	f.String("config", "", "read settings from YAML `FILE`; flags and GOR_* environment variables win over it")
+}

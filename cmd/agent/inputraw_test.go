@@ -1,0 +1,54 @@
+package main
+
+import "testing"
+
+func TestInputRawAddresses(t *testing.T) {
+	device := func(name string) bool { return name == "eth0" || name == "lo" }
+	for _, c := range []struct{ text, device, filter string }{
+		{":80", "", "tcp and (port 80)"},
+		{":80,8080", "", "tcp and (port 80 or port 8080)"},
+		{"eth0:80,8080", "eth0", "tcp and (port 80 or port 8080)"},
+		{"lo", "lo", "tcp"},
+		{"eth0:", "eth0", "tcp"},
+		{"10.0.0.1:80", "", "tcp and (port 80) and host 10.0.0.1"},
+		{"10.0.0.1", "", "tcp and host 10.0.0.1"},
+		{"0.0.0.0:80", "", "tcp and (port 80)"},
+		{"[::1]:80", "", "tcp and (port 80) and host ::1"},
+		{"::1", "", "tcp and host ::1"},
+		{"tcp port 80", "", "tcp port 80"},
+		{"tcp", "", "tcp"},
+		{"host 10.0.0.1 and (port 80)", "", "host 10.0.0.1 and (port 80)"},
+		{"eth7:80", "", "eth7:80"}, // no such device: libpcap's error will say so
+	} {
+		got := parseInputRaw(c.text, device)
+		if want := (liveInput{device: c.device, filter: c.filter}); got != want {
+			t.Errorf("%q: got %+v, want %+v", c.text, got, want)
+		}
+	}
+}
+
+func TestSeveralLiveInputsJoin(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		cfg        Config
+		interfaces []string
+		expr       string
+	}{
+		{"filter alone", Config{BPFFilter: "tcp port 80", Interface: []string{"any"}}, []string{"any"}, "tcp port 80"},
+		{"one input", Config{InputRaw: []string{":80"}, Interface: []string{"any"}}, []string{"any"}, "tcp and (port 80)"},
+		{"one device", Config{InputRaw: []string{"lo:80"}, Interface: []string{"any"}}, []string{"lo"}, "tcp and (port 80)"},
+		{"two inputs", Config{InputRaw: []string{":80", ":81"}, Interface: []string{"any"}}, []string{"any"}, "(tcp and (port 80)) or (tcp and (port 81))"},
+		{"filter narrows", Config{InputRaw: []string{":80"}, BPFFilter: "host 10.0.0.1", Interface: []string{"any"}}, []string{"any"}, "(host 10.0.0.1) and ((tcp and (port 80)))"},
+		{"device and any", Config{InputRaw: []string{"lo:80", ":81"}, Interface: []string{"any"}}, []string{"any"}, "(ifindex 1 and (tcp and (port 80))) or (tcp and (port 81))"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			interfaces, expr, err := liveSelection(&c.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(interfaces) != 1 || interfaces[0] != c.interfaces[0] || expr != c.expr {
+				t.Errorf("got %v %q, want %v %q", interfaces, expr, c.interfaces, c.expr)
+			}
+		})
+	}
+}

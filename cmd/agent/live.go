@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"gortap/internal/capture"
+	"gortap/internal/filter"
+	"gortap/internal/flow"
+	"gortap/internal/output"
+)
+
+// live is the kernel's hooks.
+type live struct {
+	*capture.Capture
+	filter string
+	log    *slog.Logger
+}
+
+var _ input = (*live)(nil)
+
+func openLive(cfg *Config, log *slog.Logger) (input, error) {
+	interfaces, expr, err := liveSelection(cfg)
+	if err != nil {
+		return nil, err
+	}
+	budget := uint32(cfg.TurnBudget)
+	if cfg.Depth == "all" {
+		budget = 0
+	}
+	c, err := capture.Open(capture.Options{
+		Filter:     expr,
+		Interfaces: interfaces,
+		Hook:       capture.Hook(cfg.Hook),
+		Attach:     capture.Attach(cfg.TCAttach),
+		TurnBudget: budget,
+		Shards:     cfg.Shards,
+		RingBytes:  int(cfg.RingSize),
+		MaxFlows:   cfg.MaxFlows,
+		FlowIdle:   cfg.FlowIdleTimeout,
+		Log:        log,
+	})
+	if err != nil {
+		return nil, explainOpen(err, log)
+	}
+	return &live{Capture: c, filter: expr, log: log}, nil
+}
+
+// explainOpen makes a wrong filter a usage error, and gives the verifier's log to
+// those who asked for it.
+func explainOpen(err error, log *slog.Logger) error {
+	var rejected *capture.VerifierRejection
+	if errors.As(err, &rejected) {
+		log.Debug("the kernel's verifier refused a program", "log", rejected.Log())
+	}
+	return explainFilter(err)
+}
+
+// explainFilter shows where an expression is wrong.
+func explainFilter(err error) error {
+	var syntax *filter.SyntaxError
+	if errors.As(err, &syntax) {
+		return usagef("%w\n%s", err, syntax.Caret())
+	}
+	var link *filter.LinkError
+	if errors.As(err, &link) {
+		return usageError{err}
+	}
+	return err
+}
+
+func (l *live) shards() int                    { return l.Shards() }
+func (l *live) control(shard int) flow.Control { return l.Control(shard) }
+func (l *live) ownTotals() bool                { return false }
+func (l *live) ready() bool                    { return l.Ready() }
+func (l *live) close() error                   { return l.Close() }
+
+func (l *live) run(ctx context.Context, handlers []flow.Handler) error {
+	return l.Run(ctx, handlers)
+}
+
+func (l *live) describe() string {
+	what := l.filter
+	if what == "" {
+		what = "everything"
+	}
+	return fmt.Sprintf("capturing %s on %s", what, strings.Join(l.Attached(), ", "))
+}
+
+// volumes reads the kernel's counters.
+func (l *live) volumes() (volumes, error) {
+	stats, err := l.Stats()
+	if err != nil {
+		return volumes{}, err
+	}
+	v := volumes{
+		matched:   output.Volume(stats.Matched),
+		delivered: output.Volume(stats.Delivered),
+		outcomes:  []outcome{{"emitted", output.Volume(stats.Emitted)}, {"counted", output.Volume(stats.Counted)}},
+		live:      true,
+		ringFill:  l.RingFill(),
+		flows:     l.Flows(),
+	}
+	for _, reason := range slices.Sorted(maps.Keys(stats.Dropped)) {
+		n := output.Volume(stats.Dropped[reason])
+		v.dropped = append(v.dropped, output.Drop{Stage: "kernel", Reason: reason, Volume: n})
+		v.outcomes = append(v.outcomes, outcome{reason, n})
+	}
+	for _, reason := range slices.Sorted(maps.Keys(stats.Ignored)) {
+		v.outcomes = append(v.outcomes, outcome{reason, output.Volume(stats.Ignored[reason])})
+	}
+	return v, nil
+}

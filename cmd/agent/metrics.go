@@ -1,0 +1,112 @@
+package main
+
+import (
+	"runtime"
+
+	"gortap/internal/output"
+	"gortap/internal/reassembly"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// stageMetrics tells, at each scrape, what every stage took in and let go. What
+// the traffic was is the account's to tell.
+type stageMetrics struct {
+	agent *agent
+
+	build, packets, packetBytes, dropped, droppedBytes *prometheus.Desc
+	ringFill, flows, conns, buffered, written          *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*stageMetrics)(nil)
+
+func newStageMetrics(a *agent) *stageMetrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &stageMetrics{
+		agent:        a,
+		build:        desc("gor_build_info", "1, with the version as label.", "version", "goversion"),
+		packets:      desc("gor_capture_packets_total", "Packets that the hooks saw, by what became of them.", "outcome"),
+		packetBytes:  desc("gor_capture_bytes_total", "Bytes of the packets that the hooks saw: layer 3, or the frame where it was ignored.", "outcome"),
+		dropped:      desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly) or exchanges (output).", "stage", "reason"),
+		droppedBytes: desc("gor_dropped_bytes_total", "Bytes of what a stage let go: layer 3 (kernel, file) or payload (reassembly).", "stage", "reason"),
+		ringFill:     desc("gor_ring_fill_ratio", "Fill of the fullest kernel ring, 0 to 1."),
+		flows:        desc("gor_flows", "Flows in the kernel's table at the last look."),
+		conns:        desc("gor_connections", "Connections under reassembly."),
+		buffered:     desc("gor_buffered_bytes", "Bytes held for order."),
+		written:      desc("gor_output_exchanges_total", "Exchanges written by an output.", "output"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *stageMetrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		m.build, m.packets, m.packetBytes, m.dropped, m.droppedBytes,
+		m.ringFill, m.flows, m.conns, m.buffered, m.written,
+	} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *stageMetrics) Collect(out chan<- prometheus.Metric) {
+	out <- prometheus.MustNewConstMetric(m.build, prometheus.GaugeValue, 1, version, runtime.Version())
+	m.collectInput(out)
+	m.collectReassembly(out)
+	for _, o := range m.agent.outputs {
+		stats := o.Stats()
+		m.counter(out, m.written, stats.Written, o.Name())
+		for why, n := range stats.Dropped {
+			m.counter(out, m.dropped, n, "output", output.DropReason(why).String())
+		}
+	}
+}
+
+func (m *stageMetrics) counter(out chan<- prometheus.Metric, d *prometheus.Desc, n uint64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (m *stageMetrics) gauge(out chan<- prometheus.Metric, d *prometheus.Desc, v float64) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+}
+
+func (m *stageMetrics) collectInput(out chan<- prometheus.Metric) {
+	v, err := m.agent.input.volumes()
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(m.packets, err)
+		return
+	}
+	for _, o := range v.outcomes {
+		m.counter(out, m.packets, o.Packets, o.name)
+		m.counter(out, m.packetBytes, o.Bytes, o.name)
+	}
+	for _, d := range v.dropped {
+		m.counter(out, m.dropped, d.Packets, d.Stage, d.Reason)
+		m.counter(out, m.droppedBytes, d.Bytes, d.Stage, d.Reason)
+	}
+	if v.live {
+		m.gauge(out, m.ringFill, v.ringFill)
+		m.gauge(out, m.flows, float64(v.flows))
+	}
+}
+
+func (m *stageMetrics) collectReassembly(out chan<- prometheus.Metric) {
+	var sum reassembly.Stats
+	for _, s := range m.agent.shards {
+		st := s.Stats()
+		sum.Conns += st.Conns
+		sum.Buffered += st.Buffered
+		for i := range st.Dropped {
+			sum.Dropped[i].N += st.Dropped[i].N
+			sum.Dropped[i].Bytes += st.Dropped[i].Bytes
+		}
+	}
+	m.gauge(out, m.conns, float64(sum.Conns))
+	m.gauge(out, m.buffered, float64(sum.Buffered))
+	for i, d := range sum.Dropped {
+		reason := reassembly.DropReason(i).String()
+		m.counter(out, m.dropped, d.N, "reassembly", reason)
+		m.counter(out, m.droppedBytes, d.Bytes, "reassembly", reason)
+	}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"gortap/internal/output"
+)
+
+// writeSummary tells what the run came to: for people on stderr, and as JSON
+// where --summary says.
+func (a *agent) writeSummary() error {
+	s := output.Summary{Version: version, Started: a.started, Seconds: time.Since(a.started).Seconds()}
+	v, err := a.input.volumes()
+	if err != nil {
+		a.log.Warn("summary lacks packet counts", "error", err)
+	}
+	s.Matched, s.Delivered, s.Dropped = v.matched, v.delivered, v.dropped
+	s.AddAccount(a.account.Totals())
+	for _, o := range a.outputs {
+		s.AddOutput(o)
+	}
+	if a.wantsTable() {
+		a.finalTable()
+	}
+	fmt.Fprint(a.env.stderr, s.Text())
+	switch a.cfg.Summary {
+	case "":
+		return nil
+	case "-":
+		return s.WriteJSON(a.env.stdout)
+	}
+	return writeFile(a.cfg.Summary, s.WriteJSON)
+}
+
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	return errors.Join(write(f), f.Close())
+}
