@@ -125,19 +125,6 @@ func TestDurationsAreOfExchangesSeenWhole(t *testing.T) {
 	}
 }
 
-func TestWhatAnUpgradeBeganIsNoFurtherRequest(t *testing.T) {
-	a := newAccount(t, Config{}, 1)
-	f := newSim(a.Shard(0), "10.0.0.9:40000", "10.0.0.1:80").open()
-	f.exchange("GET", "h", "/ws", 100, 200, 1)
-	x := f.begin("GET", "h", "/ws")
-	x.Upgraded = true
-	f.flowing(x, res, 5000)
-	a.Shard(0).Done(x)
-	if got := a.Totals(); got.Exchanges != 1 || got.MessageBytes != 5300 {
-		t.Errorf("%d exchanges and %d bytes, want 1 and 5300", got.Exchanges, got.MessageBytes)
-	}
-}
-
 func TestTotalsOfARun(t *testing.T) {
 	a := newAccount(t, Config{}, 2)
 	f := newSim(a.Shard(1), "10.0.0.9:40000", "10.0.0.1:80").open()
@@ -159,5 +146,46 @@ func TestTotalsOfARun(t *testing.T) {
 	want.Unattributed[proto.Lost] = 7
 	if diff := cmp.Diff(want, a.Totals()); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+}
+
+func TestSessionAfterAnUpgradeIsNoSecondRequest(t *testing.T) {
+	a := newAccount(t, Config{}, 1)
+	f := newSim(a.Shard(0), "10.0.0.9:40000", "10.0.0.1:80").open()
+	x := f.begin("GET", "h", "/chat")
+	f.flowing(x, req, 100)
+	f.flowing(x, res, 50)
+	x.Status = 101
+	a.Shard(0).Done(x)
+	session := f.begin("GET", "h", "/chat")
+	session.Upgraded = true
+	f.flowing(session, res, 1000)
+	session.Response.Seen = true
+	session.Status = 200
+	a.Shard(0).Done(session)
+	f.close()
+	f.end()
+	m := flatten(t, a)
+	for key, want := range map[string]float64{
+		"gor_requests_total{code=101,method=GET,path=/chat,service=h}":        1,
+		"gor_requests_total{code=200,method=GET,path=/chat,service=h}":        0,
+		"gor_request_duration_seconds_count{method=GET,path=/chat,service=h}": 0,
+		"gor_bytes_total{direction=response,method=GET,path=/chat,service=h}": 1050,
+	} {
+		if m[key] != want {
+			t.Errorf("%s is %v, want %v", key, m[key], want)
+		}
+	}
+	if got := a.Totals().Exchanges; got != 2 {
+		t.Errorf("exchanges are %d, want 2", got)
+	}
+}
+
+func TestWhatCannotBeReadHasItsOwnLabels(t *testing.T) {
+	a := newAccount(t, Config{MaxMethods: 1}, 1)
+	f := newSim(a.Shard(0), "10.0.0.9:40000", "10.0.0.1:80").open()
+	f.exchange(proto.Unknown, "h", proto.Unknown, 1, 1, 1)
+	if m := flatten(t, a); m["gor_requests_total{code=200,method=(unknown),path=(unknown),service=h}"] != 1 {
+		t.Errorf("metrics are %v", m)
 	}
 }

@@ -25,7 +25,7 @@ func newDescs() descs {
 			"Wire bytes of messages; with an empty method, payload that belongs to no message. Adds up to gor_tcp_payload_bytes_total.",
 			"service", "method", "path", "direction"),
 		requests: desc("requests_total",
-			"Exchanges that ended, by status code; code 0 had no response.", "service", "method", "path", "code"),
+			"Requests whose exchange ended, by status code; code 0 had no response.", "service", "method", "path", "code"),
 		durations: desc("request_duration_seconds",
 			"Time from the first byte of the request to the last byte of the response, where both were seen whole.",
 			"service", "method", "path"),

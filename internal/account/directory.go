@@ -1,6 +1,10 @@
 package account
 
-import "sync"
+import (
+	"sync"
+
+	"gortap/internal/proto"
+)
 
 // directory holds the names that all shards use, so that limits hold for their
 // sum. A shard asks it only for what it has not met yet, and never twice for
@@ -30,7 +34,7 @@ type endpointKey struct{ method, path string }
 
 func newDirectory(cfg Config) *directory {
 	d := &directory{limits: cfg, services: map[string]*names{}, methods: map[string]string{}}
-	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"} {
+	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", proto.Unknown} {
 		d.methods[m] = m
 	}
 	return d

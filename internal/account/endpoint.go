@@ -13,7 +13,8 @@ const (
 // counted as an endpoint too, with an empty method and the reason as path.
 type counters struct {
 	bytes      [2]uint64 // by proto.Side: wire bytes
-	requests   uint64    // exchanges that are done
+	exchanges  uint64    // that are done
+	requests   uint64    // exchanges, less those whose request another one counted
 	messages   [2]uint64 // messages of those that were seen at least in part
 	codes      []codeCount
 	incomplete [2][proto.NumReasons]uint64 // messages
@@ -25,9 +26,9 @@ type codeCount struct {
 	n    uint64
 }
 
-// done books a finished exchange. What an upgrade began is no further request,
-// and its time is that of a session.
+// done books a finished exchange. What an upgrade began is no further request.
 func (c *counters) done(x *proto.Exchange) {
+	c.exchanges++
 	if !x.Upgraded {
 		c.requests++
 		c.countCode(clampCode(x.Status), 1)
@@ -75,10 +76,11 @@ func (c *counters) countCode(code uint16, n uint64) {
 }
 
 // duration returns the time from the request's first byte to the response's
-// last, where both were seen: not of what was cut short or joined midway.
+// last, where both were seen: not of what was cut short or joined midway, and
+// not of the session after an upgrade.
 // Bytes that a file or the copy budget left out do not change the times.
 func duration(x *proto.Exchange) (ns int64, ok bool) {
-	if !x.Request.Seen || !x.Response.Seen {
+	if x.Upgraded || !x.Request.Seen || !x.Response.Seen {
 		return 0, false
 	}
 	switch x.Incomplete() {
@@ -97,6 +99,7 @@ func (c *counters) add(o *counters) {
 			c.incomplete[side][why] += o.incomplete[side][why]
 		}
 	}
+	c.exchanges += o.exchanges
 	c.requests += o.requests
 	for _, code := range o.codes {
 		c.countCode(code.code, code.n)

@@ -234,7 +234,9 @@ func (s *Shard) Done(x *proto.Exchange) {
 	e.done(x)
 	if w := s.live.window(e, s.nowNs); w != nil {
 		slot := w.slot(s.nowNs)
-		slot.requests++
+		if !x.Upgraded {
+			slot.requests++
+		}
 		if ns, ok := duration(x); ok {
 			slot.durations[bucketOf(ns)]++
 		}

@@ -1,6 +1,10 @@
 package account
 
-import "bytes"
+import (
+	"bytes"
+
+	"gortap/internal/proto"
+)
 
 const (
 	maxTemplate = 200 // bytes of a path label, the mark of a cut included
@@ -30,8 +34,11 @@ type templater struct {
 func (t *templater) template(method, target []byte) (label []byte, configured bool) {
 	path, ok := originPath(target)
 	if !ok {
-		if string(method) == "CONNECT" {
+		switch {
+		case string(method) == "CONNECT":
 			return append(t.out[:0], pathConnect...), false
+		case string(target) == proto.Unknown:
+			return append(t.out[:0], proto.Unknown...), false
 		}
 		return append(t.out[:0], pathInvalid...), false
 	}

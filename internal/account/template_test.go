@@ -3,6 +3,8 @@ package account
 import (
 	"strings"
 	"testing"
+
+	"gortap/internal/proto"
 )
 
 func TestTemplateReplacesData(t *testing.T) {
@@ -63,6 +65,7 @@ func TestTemplateReplacesData(t *testing.T) {
 		"http://shop.example":       "/",
 		"http://shop.example?x":     "/",
 		"*":                         "*",
+		"(unknown)":                 "(unknown)",
 		"":                          "(invalid)",
 		"?x":                        "(invalid)",
 		"a/b":                       "(invalid)",
@@ -178,7 +181,7 @@ func FuzzTemplateIsASafeLabel(f *testing.F) {
 				t.Fatalf("template of %q is %q: unsafe byte", target, got)
 			}
 		}
-		if got[0] != '/' && string(got) != "*" && string(got) != pathInvalid && string(got) != pathConnect {
+		if got[0] != '/' && string(got) != "*" && string(got) != pathInvalid && string(got) != proto.Unknown && string(got) != pathConnect {
 			t.Fatalf("template of %q is %q: no path", target, got)
 		}
 	})

@@ -35,7 +35,7 @@ func (a *Account) Totals() (t Totals) {
 }
 
 func (t *Totals) add(k endpointKey, c *counters) {
-	t.Exchanges += c.requests
+	t.Exchanges += c.exchanges
 	t.Messages += c.messages[0] + c.messages[1]
 	for why := range t.Incomplete {
 		t.Incomplete[why] += c.incomplete[0][why] + c.incomplete[1][why]

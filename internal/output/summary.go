@@ -37,9 +37,9 @@ type Summary struct {
 	// Incomplete counts messages by reason.
 	Incomplete map[string]uint64 `json:"incomplete"`
 
-	ReconcileErrorBytes uint64          `json:"reconcile_error_bytes"`
-	UnreconciledBytes   uint64          `json:"unreconciled_bytes"`
-	Outputs             []OutputSummary `json:"outputs"`
+	ReconcileErrorBytes uint64    `json:"reconcile_error_bytes"`
+	UnreconciledBytes   uint64    `json:"unreconciled_bytes"`
+	Outputs             []Outcome `json:"outputs"`
 }
 
 // Volume is an amount of traffic. Bytes are layer 3.
@@ -55,8 +55,8 @@ type Drop struct {
 	Volume
 }
 
-// OutputSummary is what became of one output's exchanges.
-type OutputSummary struct {
+// Outcome is what became of one output's exchanges.
+type Outcome struct {
 	Name    string            `json:"name"`
 	Sent    uint64            `json:"sent"`
 	Dropped map[string]uint64 `json:"dropped"` // by reason
@@ -91,7 +91,7 @@ func byReason(counts []uint64) map[string]uint64 {
 // AddOutput fills in an output that takes exchanges.
 func (s *Summary) AddOutput(o Output) {
 	stats := o.Stats()
-	sum := OutputSummary{Name: o.Name(), Sent: stats.Written, Dropped: map[string]uint64{}}
+	sum := Outcome{Name: o.Name(), Sent: stats.Written, Dropped: map[string]uint64{}}
 	for why, n := range stats.Dropped {
 		if n > 0 {
 			sum.Dropped[DropReason(why).String()] = n
@@ -105,7 +105,7 @@ func (s *Summary) WriteJSON(w io.Writer) error {
 	out := *s
 	// Empty lists and maps, not null: a script need not tell them apart.
 	out.Dropped = append([]Drop{}, s.Dropped...)
-	out.Outputs = append([]OutputSummary{}, s.Outputs...)
+	out.Outputs = append([]Outcome{}, s.Outputs...)
 	if out.Unattributed == nil {
 		out.Unattributed = map[string]uint64{}
 	}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// appendScaled writes v with three digits and a unit of its size: 950, 1.24k,
-// 12.4M. space stands between the number and its unit.
-func appendScaled(dst []byte, v float64, space string, units []string) []byte {
+// scaled writes v with three digits and a unit of its size: 950, 1.24k, 12.4M.
+// space stands between the number and its unit.
+func scaled(v float64, space string, units ...string) string {
 	i := 0
 	for v >= 999.5 && i < len(units)-1 {
 		v /= 1000
@@ -20,19 +20,17 @@ func appendScaled(dst []byte, v float64, space string, units []string) []byte {
 	case v < 99.95 && (i > 0 || v != float64(int64(v))):
 		decimals = 1
 	}
-	dst = strconv.AppendFloat(dst, v, 'f', decimals, 64)
-	dst = append(dst, space...)
-	return append(dst, units[i]...)
+	return strconv.FormatFloat(v, 'f', decimals, 64) + space + units[i]
 }
 
 // bytesText is "1.24 MB", in powers of 1000.
 func bytesText(v float64) string {
-	return string(appendScaled(nil, v, " ", []string{"B", "kB", "MB", "GB", "TB", "PB"}))
+	return scaled(v, " ", "B", "kB", "MB", "GB", "TB", "PB")
 }
 
 // countText is "1.24M".
 func countText(v float64) string {
-	return string(appendScaled(nil, v, "", []string{"", "k", "M", "G", "T"}))
+	return scaled(v, "", "", "k", "M", "G", "T")
 }
 
 // shareText is "12.3 %".
@@ -44,7 +42,7 @@ func durationText(d time.Duration) string {
 		return "-"
 	}
 	if d >= time.Second {
-		return string(appendScaled(nil, d.Seconds(), "", []string{"s", "ks"}))
+		return scaled(d.Seconds(), "", "s", "ks")
 	}
-	return string(appendScaled(nil, float64(d)/float64(time.Microsecond), "", []string{"us", "ms"}))
+	return scaled(float64(d)/float64(time.Microsecond), "", "us", "ms")
 }

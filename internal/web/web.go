@@ -105,7 +105,9 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 		s.http.Close()
 		err = fmt.Errorf("stop serving %s: %w", s.Addr(), err)
 	}
-	<-failed
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }
 
