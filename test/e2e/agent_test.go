@@ -234,6 +234,8 @@ type summaryOf struct {
 	Delivered       counts            `json:"delivered"`
 	Dropped         []dropped         `json:"dropped"`
 	TCPPayloadBytes uint64            `json:"tcp_payload_bytes"`
+	MessageBytes    uint64            `json:"message_bytes"`
+	Unattributed    map[string]uint64 `json:"unattributed_bytes"`
 	Exchanges       uint64            `json:"exchanges"`
 	Messages        uint64            `json:"messages"`
 	Incomplete      map[string]uint64 `json:"incomplete"`

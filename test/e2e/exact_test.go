@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,8 +81,11 @@ func TestTwentyThousandRequestsOfRealClientsAreCountedToTheByte(t *testing.T) {
 	if s.Exchanges != uint64(requests) || s.TCPPayloadBytes != uint64(in+out) {
 		t.Errorf("summary has %d exchanges and %d payload bytes, want %d and %d", s.Exchanges, s.TCPPayloadBytes, requests, in+out)
 	}
-	if len(s.Incomplete) > 0 {
-		t.Errorf("incomplete messages without any loss: %v", s.Incomplete)
+	// wrk cuts its connections at the end of each run, whatever they are doing.
+	for reason, n := range s.Incomplete {
+		if reason != "aborted" || n > 3*wrkConnections {
+			t.Errorf("%d messages are incomplete (%s) without any loss", n, reason)
+		}
 	}
 }
 
@@ -89,12 +93,12 @@ func TestARingFarTooSmallLosesRecordsNotBytes(t *testing.T) {
 	p := testutil.Pair(t, 1)
 	stopNginx := testutil.Nginx(t, p.Server, lab.NginxOptions{Files: nginxFiles})
 	a := start(t, p.Server, "--interface", lab.Device, "--bpf-filter", "tcp port 80", "--ring-size", "4KiB", "--depth", "all", "--shards", "1")
-	if _, err := p.Client.Run(t.Context(), "wrk", "-t1", "-c32", "-d2s", serverURL("/page.html")); err != nil {
-		t.Fatal(err)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { goKeepAlive(t, p.Client) })
 	}
-	stopNginx()
-	a.await("the books to balance", func() bool { return len(a.imbalances()) == 0 })
-	counted := a.sum("gor_tcp_payload_bytes_total")
+	wg.Wait()
+	_, in, out := lab.AccessTotals(stopNginx())
 	if status := a.stop(); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
@@ -112,27 +116,41 @@ func TestARingFarTooSmallLosesRecordsNotBytes(t *testing.T) {
 	if s.Incomplete["lost"] == 0 {
 		t.Errorf("%d packets were lost, and no message is marked: %v", lost, s.Incomplete)
 	}
-	if float64(s.TCPPayloadBytes) != counted {
-		t.Errorf("summary has %d payload bytes, the metrics %.0f", s.TCPPayloadBytes, counted)
+	if s.TCPPayloadBytes != uint64(in+out) {
+		t.Errorf("%d payload bytes counted, nginx logged %d", s.TCPPayloadBytes, in+out)
 	}
+	if sum := s.MessageBytes + total(s.Unattributed); sum != s.TCPPayloadBytes {
+		t.Errorf("%d bytes in messages and outside them, %d payload bytes", sum, s.TCPPayloadBytes)
+	}
+}
+
+func total(counts map[string]uint64) (n uint64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
 }
 
 func serverURL(path string) string { return "http://" + lab.ServerIP().String() + path }
 
-// curlClient makes 300 connections of 10 requests each.
+// curlClient makes 300 connections of 10 requests each. The POSTs go where nginx
+// reads, and so counts, their bodies.
 func curlClient(t *testing.T, n *lab.Namespace) {
-	urls := strings.Repeat(" "+serverURL("/small.txt")+" "+serverURL("/api/users/42"), 5)
-	script := "for i in $(seq 300); do curl -s -o /dev/null -d name=value" + strings.ReplaceAll(urls, " http", " -o /dev/null http") + " || exit 1; done"
+	gets := strings.Repeat(" -o /dev/null "+serverURL("/small.txt"), 5)
+	posts := strings.Repeat(" -o /dev/null -d name=value "+serverURL("/api/users/42"), 5)
+	script := "for i in $(seq 300); do curl -s" + gets + " --next -s" + posts + " || exit 1; done"
 	if _, err := n.Run(t.Context(), "sh", "-c", script); err != nil {
 		t.Errorf("curl: %v", err)
 	}
 }
 
+const wrkConnections = 16
+
 // wrkClient asks over keep-alive connections as fast as it can, for 10000 requests
 // at least.
 func wrkClient(t *testing.T, n *lab.Namespace) {
 	for range 3 {
-		if _, err := n.Run(t.Context(), "wrk", "-t1", "-c16", "-d1s", serverURL("/small.txt")); err != nil {
+		if _, err := n.Run(t.Context(), "wrk", "-t1", "-c"+strconv.Itoa(wrkConnections), "-d1s", serverURL("/small.txt")); err != nil {
 			t.Errorf("wrk: %v", err)
 		}
 	}
