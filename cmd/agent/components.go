@@ -12,6 +12,7 @@ import (
 	"gortap/internal/proto/detect"
 	"gortap/internal/proto/http1"
 	"gortap/internal/proto/http2"
+	"gortap/internal/proto/websocket"
 )
 
 // Everything that can be plugged in stands in the three tables of this file: to
@@ -44,6 +45,7 @@ func protocols(c *Config) []detect.Protocol {
 			Name: "h2c", Detect: http2.Detect, DetectMid: http2.Detect,
 			New: func() proto.Factory { return http2.NewFactory(http2.Options{}) },
 		},
+		{Name: "websocket", New: func() proto.Factory { return websocket.NewFactory(websocket.Options{}) }},
 	}
 }
 
