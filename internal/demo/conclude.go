@@ -11,15 +11,15 @@ import (
 
 // summary is what the demo reads of the agent's.
 type summary struct {
-	Exchanges       uint64 `json:"exchanges"`
-	TCPPayloadBytes int64  `json:"tcp_payload_bytes"`
+	Exchanges    uint64 `json:"exchanges"`
+	MessageBytes int64  `json:"message_bytes"`
 }
 
 const next = `
 Try next:
-  agent --interface any --bpf-filter 'tcp port 80'     watch this machine; metrics on http://127.0.0.1:9464
+  agent --bpf-filter 'tcp port 80'                     watch this machine; metrics on http://127.0.0.1:9464/metrics
   agent --input-file capture.pcap --output-jsonl -     the same from a file, one JSON line an exchange
-  agent --help                                         everything else
+  agent doctor                                         what works on this machine
 `
 
 // conclude sets what the agent saw beside what nginx logged. Each is complete on
@@ -36,7 +36,7 @@ func conclude(w io.Writer, path string, log []lab.Access) error {
 	requests, in, out := lab.AccessTotals(log)
 	fmt.Fprintf(w, "\n%-12s %12s %16s\n", "", "exchanges", "HTTP bytes")
 	fmt.Fprintf(w, "%-12s %12d %16d\n", "nginx's log", requests, in+out)
-	fmt.Fprintf(w, "%-12s %12d %16d\n", "agent", s.Exchanges, s.TCPPayloadBytes)
+	fmt.Fprintf(w, "%-12s %12d %16d\n", "agent", s.Exchanges, s.MessageBytes)
 	_, err = io.WriteString(w, next)
 	return err
 }

@@ -65,7 +65,7 @@ func playAgent(how string) error {
 	}()
 	<-term
 	fmt.Println("stopped")
-	return os.WriteFile(*path, []byte(`{"exchanges": 4711, "tcp_payload_bytes": 1234567, "more": {}}`), 0o600)
+	return os.WriteFile(*path, []byte(`{"exchanges": 4711, "message_bytes": 1234567, "more": {}}`), 0o600)
 }
 
 // awaitTraffic returns once the link of this process's namespace has received a
