@@ -66,19 +66,21 @@ func (o *Options) setDefaults() {
 }
 
 // Capture is a loaded set of programs. Open makes one, Run uses it once, Close
-// frees it. Shards, Stats, Ready and Attached may be called at any time from
-// any goroutine.
+// frees it. Shards, Stats, RingFill, Ready and Attached may be called at any time
+// from any goroutine.
 type Capture struct {
-	opts    Options
-	objs    *bpf.CaptureObjects
-	rings   []*ring
-	inner   []*ebpf.Map // the rings' maps
-	shards  []*shard
-	ready   atomic.Bool
-	links   *interfaces
-	owner   *owner // of clsact filters; nil without
-	final   atomic.Pointer[Stats]
-	closing sync.Once
+	opts   Options
+	objs   *bpf.CaptureObjects
+	rings  []*ring
+	inner  []*ebpf.Map // the rings' maps
+	shards []*shard
+	ready  atomic.Bool
+	flows  atomic.Int64 // in the table at the last sweep
+	links  *interfaces
+	owner  *owner // of clsact filters; nil without
+
+	mu    sync.RWMutex // Close waits for those who read counters
+	final *Stats       // once closed
 }
 
 // Open loads the programs with the filter built in. Errors name the remedy. A
@@ -103,6 +105,9 @@ func (c *Capture) Shards() int { return len(c.rings) }
 
 // Ready reports whether the programs are attached.
 func (c *Capture) Ready() bool { return c.ready.Load() }
+
+// Flows returns how many flows the kernel kept count of at the last sweep.
+func (c *Capture) Flows() int { return int(c.flows.Load()) }
 
 // Attached returns what is attached where, for example "eth0 (tcx)".
 func (c *Capture) Attached() []string { return c.links.list() }
@@ -144,22 +149,23 @@ func (c *Capture) Run(ctx context.Context, handlers []flow.Handler) error {
 // Close frees the programs and maps. It is idempotent, and must not be called
 // while Run runs.
 func (c *Capture) Close() error {
-	var err error
-	c.closing.Do(func() {
-		if s, e := c.Stats(); e == nil {
-			c.final.Store(&s)
-		}
-		err = c.owner.Close()
-		for _, r := range c.rings {
-			err = errors.Join(err, r.close())
-		}
-		for _, m := range c.inner {
-			err = errors.Join(err, m.Close())
-		}
-		if c.objs != nil {
-			err = errors.Join(err, c.objs.Close())
-		}
-	})
+	last, err := c.Stats()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.final != nil {
+		return nil
+	}
+	c.final = &last
+	err = errors.Join(err, c.owner.Close())
+	for _, r := range c.rings {
+		err = errors.Join(err, r.close())
+	}
+	for _, m := range c.inner {
+		err = errors.Join(err, m.Close())
+	}
+	if c.objs != nil {
+		err = errors.Join(err, c.objs.Close())
+	}
 	if err != nil {
 		return fmt.Errorf("close capture: %w", err)
 	}

@@ -90,6 +90,7 @@ func (in *interfaces) watch(ctx context.Context) {
 		if err := in.follow(ctx); err != nil {
 			// The kernel dropped notifications: list again and go on.
 			in.c.opts.Log.Debug("watch interfaces", "error", err)
+			in.prune()
 			select {
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond):
@@ -125,6 +126,29 @@ func (in *interfaces) follow(ctx context.Context) error {
 			}
 			in.update(u)
 		}
+	}
+}
+
+// prune lets go of interfaces whose end was not told.
+func (in *interfaces) prune() {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return
+	}
+	there := map[int]bool{}
+	for _, l := range links {
+		there[l.Attrs().Index] = true
+	}
+	in.mu.Lock()
+	var vanished []int
+	for index := range in.attached {
+		if !there[index] {
+			vanished = append(vanished, index)
+		}
+	}
+	in.mu.Unlock()
+	for _, index := range vanished {
+		in.remove(index)
 	}
 }
 

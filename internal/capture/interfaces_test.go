@@ -131,6 +131,21 @@ func (l *live) attachment(name string) *attachment {
 	return nil
 }
 
+// The kernel drops notifications where too many come at once.
+func TestInterfaceWhoseEndWasNotToldIsLetGo(t *testing.T) {
+	host := testutil.Namespace(t)
+	l := start(t, host, Options{})
+	l.waitAttached("lo (tcx)")
+	l.links.mu.Lock()
+	l.links.attached[1<<20] = &attachedNIC{nic{name: "ghost"}, &attachment{how: "tcx"}}
+	l.links.mu.Unlock()
+	inside(t, host, func() error {
+		l.links.prune()
+		return nil
+	})
+	l.waitAttached("lo (tcx)")
+}
+
 func TestRenamedInterfaceKeepsItsPrograms(t *testing.T) {
 	host := testutil.Namespace(t)
 	inside(t, host, func() error { return addVeth("old", "peer") })

@@ -31,6 +31,12 @@ type live struct {
 // before by stop.
 func start(t *testing.T, host *lab.Namespace, opts Options) *live {
 	t.Helper()
+	return startWith(t, host, opts, nil)
+}
+
+// startWith is start with something to do at each SYN, in the handler.
+func startWith(t *testing.T, host *lab.Namespace, opts Options, onSYN func(flow.Control, flow.Key)) *live {
+	t.Helper()
 	l := &live{t: t, log: &bytes.Buffer{}}
 	opts.Log = slog.New(slog.NewTextHandler(&locked{w: l.log}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if opts.RingBytes == 0 {
@@ -44,6 +50,7 @@ func start(t *testing.T, host *lab.Namespace, opts Options) *live {
 	var handlers []flow.Handler
 	for i := range c.Shards() {
 		h := newTraffic(c.Control(i))
+		h.onSYN = onSYN
 		l.handlers = append(l.handlers, h)
 		handlers = append(handlers, h)
 	}
@@ -331,8 +338,11 @@ func (l *live) checkBalance(s Stats) {
 			}
 		}
 	}
+	for _, reason := range []string{"fragment", "malformed", "flow-table-full", "evicting"} {
+		flows.add(s.Dropped[reason]) // lost before they were of a flow
+	}
 	if flows != s.Matched {
-		l.t.Errorf("matched %+v, but the flows have %+v", s.Matched, flows)
+		l.t.Errorf("matched %+v, but flows and losses have %+v", s.Matched, flows)
 	}
 }
 

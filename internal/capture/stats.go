@@ -47,8 +47,10 @@ var ignoredNames = map[bpf.CaptureOutcome]string{
 
 // Stats reads the kernel's counters. After Close it returns the last values.
 func (c *Capture) Stats() (Stats, error) {
-	if s := c.final.Load(); s != nil {
-		return *s, nil
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.final != nil {
+		return *c.final, nil
 	}
 	s := Stats{Dropped: map[string]Count{}, Ignored: map[string]Count{}}
 	if c.objs == nil {
@@ -90,9 +92,14 @@ func (c *Capture) outcome(o bpf.CaptureOutcome) (Count, error) {
 	return n, nil
 }
 
-// RingFill returns the fullest ring's fill, 0 to 1.
+// RingFill returns the fullest ring's fill, 0 to 1. After Close it is 0.
 func (c *Capture) RingFill() float64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
 	fill := 0.0
+	if c.final != nil {
+		return fill
+	}
 	for _, r := range c.rings {
 		fill = max(fill, float64(r.pendingNow())/float64(r.mask+1))
 	}
