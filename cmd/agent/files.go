@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -56,10 +55,7 @@ func (f *files) run(ctx context.Context, handlers []flow.Handler) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil // stopped, as asked
 	}
-	if err != nil {
-		return fmt.Errorf("read capture: %w", err)
-	}
-	return nil
+	return err
 }
 
 // volumes counts as the live capture does: what is no TCP was never matched. Bytes

@@ -19,6 +19,7 @@ import (
 type live struct {
 	*capture.Capture
 	filter string
+	hook   capture.Hook
 	log    *slog.Logger
 }
 
@@ -48,7 +49,7 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 	if err != nil {
 		return nil, explainOpen(err, log)
 	}
-	return &live{Capture: c, filter: expr, log: log}, nil
+	return &live{Capture: c, filter: expr, hook: capture.Hook(cfg.Hook), log: log}, nil
 }
 
 // explainOpen makes a wrong filter a usage error, and gives the verifier's log to
@@ -89,7 +90,11 @@ func (l *live) describe() string {
 	if what == "" {
 		what = "everything"
 	}
-	return fmt.Sprintf("capturing %s on %s", what, strings.Join(l.Attached(), ", "))
+	direction := ""
+	if l.hook == capture.HookXDP {
+		direction = " (received packets only: what is sent does not pass XDP)"
+	}
+	return fmt.Sprintf("capturing %s on %s%s", what, strings.Join(l.Attached(), ", "), direction)
 }
 
 // volumes reads the kernel's counters.

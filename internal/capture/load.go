@@ -24,9 +24,10 @@ func defaultShards() int {
 }
 
 func (c *Capture) load(f *filters) error {
-	// Kernels before 5.11 account BPF memory by this limit.
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return fmt.Errorf("raise memlock limit: %w (needs CAP_SYS_RESOURCE on kernels before 5.11)", err)
+	// Kernels before 5.11 account BPF memory by this limit. Without the
+	// privilege for it there is none to load programs either: that error says more.
+	if err := rlimit.RemoveMemlock(); err != nil && !errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("raise memlock limit: %w", err)
 	}
 	spec, err := bpf.LoadCapture()
 	if err != nil {

@@ -219,6 +219,8 @@ func (a *agent) wait() int {
 	select {
 	case <-a.ended:
 	case <-time.After(stopWait):
+		_ = a.cmd.Process.Signal(syscall.SIGQUIT) // what its goroutines wait for goes to stderr
+		<-a.ended
 		a.t.Fatalf("the agent did not end within %v", stopWait)
 	}
 	var exit *exec.ExitError
@@ -239,6 +241,12 @@ type summaryOf struct {
 	Exchanges       uint64            `json:"exchanges"`
 	Messages        uint64            `json:"messages"`
 	Incomplete      map[string]uint64 `json:"incomplete"`
+	Outputs         []outputOf        `json:"outputs"`
+}
+
+type outputOf struct {
+	Sent    uint64            `json:"sent"`
+	Dropped map[string]uint64 `json:"dropped"`
 }
 
 type counts struct{ Packets, Bytes uint64 }
