@@ -98,11 +98,7 @@ func explainLoad(err error) error {
 type VerifierRejection struct{ cause *ebpf.VerifierError }
 
 func (e *VerifierRejection) Error() string {
-	last := e.cause.Cause.Error()
-	if n := len(e.cause.Log); n > 0 {
-		last = e.cause.Log[n-1]
-	}
-	return fmt.Sprintf("load bpf programs: the kernel's verifier refused: %s (run with --verbose for its log; a shorter --bpf-filter may help; please report kernel version and filter)", last)
+	return fmt.Sprintf("load bpf programs: the kernel's verifier refused: %s (run with --verbose for its log; a shorter --bpf-filter may help; please report kernel version and filter)", e.cause)
 }
 
 // Unwrap returns the cause, for errors.Is.

@@ -1,0 +1,215 @@
+package capture
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gortap/bpf"
+	"gortap/internal/flow"
+	"gortap/internal/testutil"
+)
+
+// openIdle returns a capture that is attached nowhere.
+func openIdle(t *testing.T, opts Options) *Capture {
+	t.Helper()
+	testutil.RequireRoot(t)
+	opts.RingBytes = 1 << 20
+	c, err := Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// putFlows fills the table.
+func putFlows(t *testing.T, c *Capture, n int, f bpf.CaptureFlow) {
+	t.Helper()
+	keys := make([]bpf.CaptureFlowKey, n)
+	values := make([]bpf.CaptureFlow, n)
+	for i := range keys {
+		binary.BigEndian.PutUint32(keys[i].A[:], uint32(i))
+		values[i] = f
+	}
+	if _, err := c.objs.Flows.BatchUpdate(keys, values, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The table is read whole, each flow once, whatever the size of a batch: a bucket
+// of the hash table that is larger makes the batch grow.
+func TestFlowTableIsReadWhole(t *testing.T) {
+	c := openIdle(t, Options{})
+	const n = 5000
+	putFlows(t, c, n, bpf.CaptureFlow{FirstNs: 1})
+	for _, batch := range []int{1, 100, sweepBatch, 2 * n} {
+		r := newFlowReader(c.objs.Flows)
+		r.keys, r.values = r.keys[:0:0], r.values[:0:0]
+		r.keys = append(r.keys, make([]bpf.CaptureFlowKey, batch)...)
+		r.values = append(r.values, make([]bpf.CaptureFlow, batch)...)
+		seen := map[bpf.CaptureFlowKey]int{}
+		if err := r.each(func(k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) { seen[*k]++ }); err != nil {
+			t.Fatalf("in batches of %d: %v", batch, err)
+		}
+		if len(seen) != n {
+			t.Errorf("in batches of %d: saw %d flows, want %d", batch, len(seen), n)
+		}
+		for k, times := range seen {
+			if times != 1 {
+				t.Errorf("in batches of %d: saw flow %v %d times", batch, k.A[:4], times)
+			}
+		}
+	}
+}
+
+// A sweep of an idle table costs a few system calls and next to no memory.
+func TestReadingFlowsAllocatesByBatch(t *testing.T) {
+	c := openIdle(t, Options{})
+	const n = 4000
+	putFlows(t, c, n, bpf.CaptureFlow{FirstNs: 1})
+	r := newFlowReader(c.objs.Flows)
+	seen := 0
+	visit := func(*bpf.CaptureFlowKey, *bpf.CaptureFlow) { seen++ }
+	if err := r.each(visit); err != nil {
+		t.Fatal(err)
+	}
+	allocs := testing.AllocsPerRun(5, func() {
+		if err := r.each(visit); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs > 100 {
+		t.Errorf("%v allocations for %d flows", allocs, n)
+	}
+	if seen != 7*n {
+		t.Errorf("saw %d flows, want %d", seen, 7*n)
+	}
+}
+
+// What the sweep does with a flow: ends it, tells its totals, or lets it be.
+func TestSweepEndsIdleFlowsAndTellsOfBusyOnes(t *testing.T) {
+	const now = uint64(time.Hour)
+	ago := func(d time.Duration) uint64 { return now - uint64(d) }
+	data := func(last uint64) bpf.CaptureFlow {
+		f := bpf.CaptureFlow{FirstNs: 1, LastNs: last}
+		f.Dirs[flow.FromB].Payload = 1
+		return f
+	}
+	closed := func(last uint64) bpf.CaptureFlow {
+		f := data(last)
+		f.Closed = 1
+		return f
+	}
+	for _, tc := range []struct {
+		name        string
+		flow        bpf.CaptureFlow
+		ends, tells bool
+	}{
+		{"in use", data(ago(time.Second)), false, true},
+		{"idle, within the limit", data(ago(4 * time.Minute)), false, true},
+		{"idle for too long", data(ago(6 * time.Minute)), true, false},
+		{"just closed", closed(ago(900 * time.Millisecond)), false, true},
+		{"closed for a while", closed(ago(1100 * time.Millisecond)), true, false},
+		{"no payload yet", bpf.CaptureFlow{LastNs: ago(14 * time.Second)}, false, true},
+		{"no payload for long", bpf.CaptureFlow{LastNs: ago(16 * time.Second)}, true, false},
+		{"a packet since the sweep began", data(now + 1000), false, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			opts := Options{FlowIdle: 5 * time.Minute}
+			s := &sweeper{
+				c: &Capture{opts: opts}, posts: make([][]flow.Totals, 1),
+				seen: map[bpf.CaptureFlowKey]uint64{}, next: map[bpf.CaptureFlowKey]uint64{},
+			}
+			var key bpf.CaptureFlowKey
+			s.visit(now, &key, &tc.flow)
+			if got := len(s.evicts) > 0; got != tc.ends {
+				t.Errorf("ends it: %v, want %v", got, tc.ends)
+			}
+			if got := len(s.posts[0]) > 0; got != tc.tells {
+				t.Errorf("tells its totals: %v, want %v", got, tc.tells)
+			}
+			s.seen, s.next = s.next, s.seen
+			s.evicts, s.posts[0] = nil, nil
+			s.visit(now, &key, &tc.flow)
+			if len(s.posts[0]) > 0 {
+				t.Error("tells totals that have not changed again")
+			}
+		})
+	}
+}
+
+// A flow table that is full of flows that go nowhere is emptied, in rounds that
+// fit the rings.
+func TestAllFlowsAreEndedThroughASmallRing(t *testing.T) {
+	testutil.RequireRoot(t)
+	c, err := Open(Options{RingBytes: 4096, Shards: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const n = 2000
+	putFlows(t, c, n, bpf.CaptureFlow{FirstNs: 1})
+	k := &keeper{}
+	c.shards[0].handler = k
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		c.shards[0].run(stop)
+	}()
+	if err := c.endAllFlows(); err != nil {
+		t.Error(err)
+	}
+	close(stop)
+	<-done
+	if len(k.ends) != n {
+		t.Errorf("%d flows ended, want %d", len(k.ends), n)
+	}
+}
+
+func TestKernelTimeBecomesUnixTime(t *testing.T) {
+	var c clock
+	before := time.Now()
+	now := c.now()
+	mono := monotonicNow()
+	after := time.Now()
+	for name, got := range map[string]int64{"now": now, "a kernel time": c.unix(mono)} {
+		at := time.Unix(0, got)
+		if at.Before(before.Add(-time.Millisecond)) || at.After(after.Add(time.Millisecond)) {
+			t.Errorf("%s is %v, want it between %v and %v", name, at, before, after)
+		}
+	}
+}
+
+// Depths that are asked for in a batch reach the kernel in few calls, and in order.
+func TestDepthsAreSentInBatches(t *testing.T) {
+	c := openIdle(t, Options{})
+	const n = 100
+	putFlows(t, c, n, bpf.CaptureFlow{FirstNs: 1})
+	s := c.shards[0]
+	key := func(i int) flow.Key {
+		var k flow.Key
+		binary.BigEndian.PutUint32(k.A[:], uint32(i))
+		return k
+	}
+	for i := range n {
+		s.SetDepth(key(i), flow.DepthAll)
+	}
+	for i := range n / 2 {
+		s.SetDepth(key(i), flow.DepthNone)
+	}
+	s.control.flush()
+	got := map[flow.Depth]int{}
+	r := newFlowReader(c.objs.Flows)
+	if err := r.each(func(_ *bpf.CaptureFlowKey, f *bpf.CaptureFlow) { got[flow.Depth(f.Depth)]++ }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[flow.Depth]int{flow.DepthAll: n / 2, flow.DepthNone: n / 2}, got); diff != "" {
+		t.Errorf("flows a depth (-want +got):\n%s", diff)
+	}
+	if c.shards[0].control.input.Count != 0 {
+		t.Error("depths are still pending")
+	}
+}
