@@ -38,11 +38,16 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	stage, err := build(ctx, o.Duration)
-	if err != nil {
-		return fmt.Errorf("build demo: %w", err)
+	if err == nil {
+		err = errors.Join(stage.play(ctx, o), stage.remove())
 	}
-	err = stage.play(ctx, o)
-	return errors.Join(err, stage.remove())
+	if errors.Is(err, context.Canceled) {
+		return nil // interrupted before there was anything to show
+	}
+	if err != nil {
+		return fmt.Errorf("run demo: %w", err)
+	}
+	return nil
 }
 
 func checkMachine() error {

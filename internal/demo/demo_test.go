@@ -167,6 +167,14 @@ func TestDemoEndsEarlyAndTidyWhenInterrupted(t *testing.T) {
 	}
 }
 
+func TestDemoEndsAtOnceWhenInterruptedEarly(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := run(t, ctx, "well", io.Discard); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDemoReportsAnAgentThatDoesNotStart(t *testing.T) {
 	stderr, err := run(t, t.Context(), "broken", io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "the agent ended before it was ready") {

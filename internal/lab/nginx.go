@@ -105,8 +105,10 @@ func StartNginx(ctx context.Context, n *Namespace, o NginxOptions) (*Nginx, erro
 		_ = s.cmd.Wait() // how it ended says less than what it printed
 	}()
 	if err := s.awaitAccept(ctx, n); err != nil {
-		_, stopErr := s.Stop()
-		return nil, errors.Join(fmt.Errorf("start nginx: %w: %s", err, bytes.TrimSpace(s.output.Bytes())), stopErr)
+		// No time for good manners: it may not even handle signals yet.
+		s.cmd.Process.Kill()
+		<-s.exited
+		return nil, errors.Join(fmt.Errorf("start nginx: %w: %s", err, bytes.TrimSpace(s.output.Bytes())), dir.Remove())
 	}
 	return s, nil
 }
@@ -150,7 +152,7 @@ func (s *Nginx) awaitAccept(ctx context.Context, n *Namespace) error {
 		case <-s.exited:
 			return errors.New("it ended at once")
 		case <-ctx.Done():
-			return err
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
 }
