@@ -122,7 +122,9 @@ func mispaired(t *testing.T, h *harness) {
 		if x.Status == 0 || x.Target == nil {
 			continue
 		}
-		if want := fmt.Sprintf("/%d", x.Status-400); string(x.Target) != want {
+		want := fmt.Sprintf("/%d", x.Status-400)
+		cut := x.Request.Incomplete == proto.Truncated || x.Request.Incomplete == proto.SkippedBytes
+		if string(x.Target) != want && !(cut && strings.HasPrefix(want, string(x.Target))) {
 			t.Errorf("request %s got response %d, which answers %s", x.Target, x.Status, want)
 		}
 	}

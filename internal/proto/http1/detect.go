@@ -23,7 +23,7 @@ func Detect(b []byte) (v proto.Verdict, sure bool) {
 		return v, true
 	}
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		if r, ok := parseRequestLine(trimCR(b[:i])); ok && r.version != v09 {
+		if _, ok := parseRequestLine(trimCR(b[:i])); ok {
 			return proto.FromClient, true
 		}
 		return proto.No, true
@@ -59,13 +59,11 @@ func DetectMid(b []byte) (v proto.Verdict, sure bool) {
 // path follow.
 var knownMethods = [...]string{"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "PATCH ", "OPTIONS ", "TRACE "}
 
-// knownRequest reports whether b begins with a well-known method and a target
-// that no relative of HTTP has: RTSP, SIP and ICAP differ in the URI's scheme.
+// knownRequest reports whether b begins with a well-known method and a target.
 func knownRequest(b []byte) bool {
 	for _, m := range &knownMethods {
 		if bytes.HasPrefix(b, []byte(m)) {
-			rest := b[len(m):]
-			return bytes.HasPrefix(rest, []byte("/")) || bytes.HasPrefix(rest, []byte("http://")) || bytes.HasPrefix(rest, []byte("https://"))
+			return beginsTarget(b[len(m):])
 		}
 	}
 	return false

@@ -79,6 +79,10 @@ func (h *half) gapAtStart(n int64, why flow.Gap) {
 		return
 	}
 	reason := reasonOf(why)
+	if why != flow.Lost && h.openCut() {
+		h.gapInHead(n, why)
+		return
+	}
 	h.dropPending(reason)
 	if h.side == proto.Client && why == flow.Skipped {
 		h.p.copyAll()
@@ -96,6 +100,7 @@ func (h *half) gapAtStart(n int64, why flow.Gap) {
 		return
 	}
 	h.seek(x, reason, true)
+	h.noHead = true
 	h.credit(n)
 }
 
@@ -120,6 +125,7 @@ func (h *half) gapInHead(n int64, why flow.Gap) {
 	mark(h.msg(h.x), reason)
 	h.credit(n)
 	h.blind(reason, true)
+	h.noHead = true
 }
 
 // gapInFraming is a gap between chunks.
@@ -139,8 +145,30 @@ func (h *half) gapInFraming(n int64, why flow.Gap) {
 	h.chunked = h.x != nil
 }
 
+// openCut begins a request with the part of its start line before a gap: the
+// rest of the target is missing, but what was sent where is known. Lost bytes
+// may be of any number of messages, so it is not for them.
+func (h *half) openCut() bool {
+	if h.side == proto.Server || !knownRequest(h.line) {
+		return false
+	}
+	r, ok := parseRequestLine(h.line)
+	if !ok || r.version == v09 {
+		if r, ok = parseCutRequestLine(h.line); !ok {
+			return false
+		}
+	}
+	h.leave()
+	h.start(r)
+	return true
+}
+
 func (h *half) gapSeeking(n int64, why flow.Gap) {
 	reason := reasonOf(why)
+	if why != flow.Lost && h.newTurn && h.openCut() {
+		h.gapInHead(n, why)
+		return
+	}
 	h.shedPending()
 	switch {
 	case h.x == nil:
@@ -154,7 +182,7 @@ func (h *half) gapSeeking(n int64, why flow.Gap) {
 		if why == flow.Truncated {
 			mark(h.msg(h.x), reason)
 		}
-		if h.x.Response.Seen || h.side == proto.Client {
+		if !h.noHead {
 			h.msg(h.x).Body += n
 		}
 	}
@@ -171,7 +199,7 @@ func (h *half) blind(why proto.Reason, fresh bool) {
 	}
 	h.seek(h.x, why, fresh)
 	if h.side == proto.Client {
-		h.p.doubt(why)
+		h.p.doubt(h.side, why)
 	}
 }
 
@@ -183,9 +211,9 @@ func (h *half) adrift(why proto.Reason, fresh bool) {
 	switch {
 	case h.side == proto.Client:
 		h.p.settleBefore()
-		h.p.doubt(why)
+		h.p.doubt(h.side, why)
 	case h.p.ambiguous(h.p.waiting):
-		h.p.doubt(why)
+		h.p.doubt(h.side, why)
 		h.p.endAll(why)
 	}
 }

@@ -57,9 +57,9 @@ func skipped() []testCase {
 		{name: "skipped in an HTTP/0.9 response", script: script(c("GET /old\r\n"), s("H"), skip(server, 50), s("xx"), fin(server)),
 			want: "0 http/0.9 GET - /old 0 request 10/0 response 53/53\n"},
 		{name: "skipped in a response head", script: script(c(get), s("HTTP/1.1 200 OK\r\nSet-Cookie: a"), skip(server, 50), s("b\r\n\r\nbody"), c(get), s(ok5)),
-			want: "0 http/1.1 GET h / 200 request 27/0 response 89/9!skipped\n1" + goodPair + "depth 1\n"},
+			want: "0 http/1.1 GET h / 200 request 27/0 response 89/0!skipped\n1" + goodPair + "depth 1\n"},
 		{name: "skipped in a request head", script: script(c("POST /big HTTP/1.1\r\nHost: h\r\nCookie: a"), skip(client, 50), c("b\r\n\r\nbody"), s(ok5), c(get), s(ok5)),
-			want: "0 http/1.1 POST h /big 200 request 97/9!skipped response 43/5\n1" + goodPair + "depth 1\n"},
+			want: "0 http/1.1 POST h /big 200 request 97/0!skipped response 43/5\n1" + goodPair + "depth 1\n"},
 		{name: "skipped after early bytes of a CONNECT", script: script(c("CONNECT h:1 HTTP/1.1\r\n\r\nabc"), skip(client, 9), s("HTTP/1.1 200 OK\r\n\r\n"), c("x")),
 			want: "0 http/1.1 CONNECT h:1 h:1 200 request 24/0 response 19/0\nrequest skipped 9\nrequest tunnel 4\nswitch h:1 to \n"},
 		{name: "skipped in trailers", script: script(c(get), s(chunkedOK+"0\r\nX: "), skip(server, 20), c(get), s(ok5)),
@@ -71,9 +71,9 @@ func skippedInDoubt() []testCase {
 	three := strings.Repeat(get, 3)
 	return []testCase{
 		{name: "skipped start of a pipelined request", script: script(c(get+"GET /2 HT"), skip(client, 30), s(ok5+ok5), c(get), s(ok5)),
-			want: "0" + goodPair + "1 http/1.1 - - - 200 request 0/0!no-request response 43/5\n2" + goodPair + "request skipped 39\ndepth 1\n"},
+			want: "0" + goodPair + "1 http/1.1 GET - /2 200 request 39/0!skipped response 43/5\n2" + goodPair + "depth 1\n"},
 		{name: "skipped from one response into the next of two", script: script(c(get+get), s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"), skip(server, 50), s("rest"), c(get), s(ok5)),
-			want: "0 http/1.1 GET h / 200 request 27/0 response 47/9\n1 http/1.1 GET h / 0 request 27/0 response 46/4!skipped\n2" + goodPair + "depth 1\n"},
+			want: "0 http/1.1 GET h / 200 request 27/0 response 47/9\n1 http/1.1 GET h / 0 request 27/0 response 46/0!skipped\n2" + goodPair + "depth 1\n"},
 		{name: "skipped from one response into the next of three", script: script(c(three), s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"), skip(server, 50), s("rest\n"+ok5), c(get), s(ok5)),
 			want: "0 http/1.1 GET h / 200 request 27/0 response 47/9\n1 http/1.1 GET h / 0 request 27/0 response 0/0!skipped\n2 http/1.1 GET h / 0 request 27/0 response 0/0!skipped\n" +
 				"3 http/1.1 - - - 200 request 0/0!no-request response 43/5\n4" + goodPair + "response skipped 47\ndepth 1\n"},
@@ -142,9 +142,9 @@ func truncated() []testCase {
 			want: "0 http/1.1 GET h / 200 request 27/0 response 89/50!truncated\n1" + goodPair},
 		{name: "truncated heads", script: script(c("GET /1 HTTP/1.1\r\nHo"), snap(client, 50), s("HTTP/1.1 200 OK\r\nX"), snap(server, 500), s("next packet"), snap(server, 20),
 			c("GET /2 HTTP/1.1\r\nHost: h\r\nA"), snap(client, 50), s("HTTP/1.1 404 No\r\nX"), snap(server, 500)),
-			want: "0 http/1.1 GET - /1 200 request 69/0!truncated response 549/31!truncated\n1 http/1.1 GET h /2 404 request 77/0!truncated response 518/0!truncated\n"},
+			want: "0 http/1.1 GET - /1 200 request 69/0!truncated response 549/0!truncated\n1 http/1.1 GET h /2 404 request 77/0!truncated response 518/0!truncated\n"},
 		{name: "truncated request lines", script: script(c("GET /1"), snap(client, 50), s("HTTP/1.1 200 OK\r\nX"), snap(server, 500), c("GET /2"), snap(client, 50), s("HTTP/1.1 404 No\r\nX"), snap(server, 500)),
-			want: "0 http/1.1 - - - 200 request 0/0!no-request response 518/0!truncated\n1 http/1.1 - - - 404 request 0/0!no-request response 518/0!truncated\nrequest truncated 112\n"},
+			want: "0 http/1.1 GET - /1 200 request 56/0!truncated response 518/0!truncated\n1 http/1.1 GET - /2 404 request 56/0!truncated response 518/0!truncated\n"},
 		{name: "truncated between chunks", script: script(c(get), s(chunkedOK+"5\r\nhello"), snap(server, 40), s("more"), snap(server, 40), c(get), s(ok5)),
 			want: "0 http/1.1 GET h / 200 request 27/0 response 139/89!truncated\n1" + goodPair},
 	}

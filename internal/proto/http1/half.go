@@ -54,6 +54,7 @@ type half struct {
 	lineAt  uint64 // seeking: answers when line began
 	fresh   bool   // seeking: a message may start here
 	newTurn bool   // seeking: it may because the other side sent last
+	noHead  bool   // seeking: where x's head ends is not known, nor so what is body
 	chunked bool   // seeking: x's body is chunked, its terminator can show
 	tail    tail
 }

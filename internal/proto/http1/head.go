@@ -92,15 +92,20 @@ func (h *half) open(line []byte) bool {
 	if !ok {
 		return false
 	}
-	x := h.p.f.exchange()
-	x.setRequest(h.p.conn, r)
-	h.x, h.head.version, h.state = x, r.version, inFields
+	h.start(r)
 	if r.version == v09 {
 		// A simple request is this one line (RFC 1945, 5).
 		h.commit(proto.Head)
 		h.end()
 	}
 	return true
+}
+
+// start begins a request.
+func (h *half) start(r requestLine) {
+	h.x = h.p.f.exchange()
+	h.x.setRequest(h.p.conn, r)
+	h.head.version, h.state = r.version, inFields
 }
 
 // refuse gives up on a line that is no start line. whole says that its end was

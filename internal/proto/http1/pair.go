@@ -17,10 +17,10 @@ type pairing struct {
 	first, tail *exchange // requests that wait for a response, oldest first
 	waiting     int
 
-	answers uint64       // deliveries from the server
+	answers uint64       // turns of the server
 	asked   uint64       // answers when the last request began
 	doubts  proto.Reason // why pairing is in doubt, Complete if it is not
-	doubtAt uint64       // answers when that was last certain
+	doubtAt uint64       // a request after more answers than these ends the doubt
 	// overlaps: the client was seen to send a request after the server spoke
 	// but before all was answered. From its turns nothing follows.
 	overlaps bool
@@ -29,9 +29,14 @@ type pairing struct {
 	askedAll    bool
 }
 
-// doubt puts pairing in doubt.
-func (p *parser) doubt(why proto.Reason) {
+// doubt puts pairing in doubt, because of what s sent. Requests that the client
+// may have sent are answered when the server has spoken again; answers that
+// the server may have sent are over when the client speaks again.
+func (p *parser) doubt(s proto.Side, why proto.Reason) {
 	p.doubts, p.doubtAt = why, p.answers
+	if s == proto.Server {
+		p.doubtAt--
+	}
 }
 
 // beginRequest makes x known to the sink and lets it wait for its response.
@@ -52,7 +57,7 @@ func (p *parser) beginRequest(x *exchange) {
 		p.doubtAt = p.answers
 		p.unanswered(x, p.doubts)
 	case p.waiting >= p.f.limits.Outstanding:
-		p.doubt(proto.NoResponse)
+		p.doubt(proto.Client, proto.NoResponse)
 		p.unanswered(x, proto.NoResponse)
 	default:
 		p.enqueue(x)
@@ -115,7 +120,7 @@ func (p *parser) settleBefore() {
 	default:
 		why := server.noResponse()
 		if p.overlaps {
-			p.doubt(why)
+			p.doubt(proto.Client, why)
 		}
 		p.endAll(why)
 	}

@@ -55,11 +55,11 @@ func (p *parser) Data(s proto.Side, b []byte, tsNs int64) {
 func (p *parser) enter(s proto.Side, tsNs int64) *half {
 	h := &p.half[s]
 	h.ts = tsNs
-	if s == proto.Server {
-		p.answers++
-	}
 	if !p.spoken || p.last != s {
 		p.last, p.spoken = s, true
+		if s == proto.Server {
+			p.answers++
+		}
 		h.turn()
 	}
 	return h

@@ -15,7 +15,7 @@ import (
 // deliveries makes no difference.
 func (h *half) seek(x *exchange, why proto.Reason, fresh bool) {
 	h.state, h.x, h.seekWhy, h.fresh = seeking, x, why, fresh
-	h.newTurn, h.chunked = false, false
+	h.newTurn, h.noHead, h.chunked = false, false, false
 	h.line = h.line[:0]
 }
 
@@ -123,6 +123,10 @@ func (h *half) shed(b []byte) {
 		h.hidden(h.p.answers)
 		return
 	}
+	if h.noHead {
+		h.framing(b)
+		return
+	}
 	h.body(b)
 }
 
@@ -144,9 +148,13 @@ func (h *half) shedPending() {
 		return
 	}
 	h.credit(h.pending)
-	h.msg(h.x).Body += h.pending
+	part := proto.Framing
+	if !h.noHead {
+		part = proto.Body
+		h.msg(h.x).Body += h.pending
+	}
 	if h.p.obs != nil {
-		h.p.obs.Payload(&h.x.Exchange, h.side, proto.Body, h.raw)
+		h.p.obs.Payload(&h.x.Exchange, h.side, part, h.raw)
 	}
 	h.pending, h.raw, h.line = 0, h.raw[:0], h.line[:0]
 }

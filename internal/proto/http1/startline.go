@@ -37,9 +37,10 @@ type requestLine struct {
 }
 
 // parseRequestLine reads a request line as lenient servers do (RFC 9112, 3):
-// any white space separates, and the target is whatever stands between the
-// method and the version. Without a version it is an HTTP/0.9 simple request,
-// which has to be GET of a path or an absolute URI.
+// any white space separates, the target is whatever stands between the method
+// and the version, and of the version the major number is enough. Without one
+// it is an HTTP/0.9 simple request, which needs a method in capitals and a path
+// or an absolute URI.
 func parseRequestLine(line []byte) (r requestLine, ok bool) {
 	i := tokenLen(line, maxMethod)
 	if i == 0 || i == len(line) || !isSpace(line[i]) {
@@ -53,22 +54,43 @@ func parseRequestLine(line []byte) (r requestLine, ok bool) {
 	}
 	if j >= 0 {
 		v, isVersion := parseVersion(rest[j+1:])
+		if !isVersion && bytes.HasPrefix(rest[j+1:], []byte("HTTP/1")) {
+			v, isVersion = v11, true
+		}
 		r.version, r.target = v, trim(rest[:j])
 		return r, isVersion && printable(r.target)
 	}
 	r.version, r.target = v09, rest
-	simple := string(r.method) == "GET" && (bytes.HasPrefix(rest, []byte("/")) || bytes.HasPrefix(rest, []byte("http://")))
-	return r, simple && printable(rest)
+	return r, capitals(r.method) && beginsTarget(rest) && printable(rest)
 }
 
-// parseCutRequestLine reads what was kept of a request line that is longer
-// than the limit: its version is beyond it.
+// capitals reports whether a method is written like the registered ones.
+func capitals(method []byte) bool {
+	for _, c := range method {
+		if (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(method) >= 3
+}
+
+// beginsTarget reports whether b begins like a path or an absolute URI of
+// HTTP. The relatives of HTTP (RTSP, SIP, ICAP) have other schemes.
+func beginsTarget(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("/")) || bytes.HasPrefix(b, []byte("http://")) || bytes.HasPrefix(b, []byte("https://"))
+}
+
+// parseCutRequestLine reads the beginning of a request line whose end, with the
+// version, was not kept: it is beyond the limit or in a gap.
 func parseCutRequestLine(line []byte) (r requestLine, ok bool) {
 	i := tokenLen(line, maxMethod)
 	if i == 0 || i == len(line) || !isSpace(line[i]) {
 		return r, false
 	}
 	r.method, r.target = line[:i], trim(line[i:])
+	if j := bytes.LastIndexByte(r.target, ' '); j > 0 && couldBeVersion(r.target[j+1:]) {
+		r.target = trim(r.target[:j])
+	}
 	return r, printable(r.target)
 }
 
