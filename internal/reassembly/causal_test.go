@@ -3,11 +3,19 @@ package reassembly
 import (
 	"testing"
 	"time"
+
+	"gortap/internal/flow"
 )
 
 func TestResponsesDoNotOvertakeRequests(t *testing.T) {
 	w := testWire
 	early := at(2, w.data(B, 0, "response", 7))
+	fastOpen := w.syn(A)
+	fastOpen.Len, fastOpen.Data, fastOpen.Ack = 3, []byte("abc"), 1<<30 // no ACK flag: means nothing
+	far := w.cut(A, 1, "", 0, 0, flow.Skipped)
+	far.Len = 3<<20 - 1
+	bare := w.data(A, 1, "bc", 100)
+	bare.Flags = 0
 	runReplays(t, []replay{{
 		name:  "captured in the wrong order",
 		steps: steps(w.open(), early, w.data(A, 0, "request", 0)),
@@ -23,7 +31,7 @@ func TestResponsesDoNotOvertakeRequests(t *testing.T) {
 		want:  []string{"A request", "B response"},
 	}, {
 		name:  "the request is lost",
-		steps: steps(w.open(), early, tick(time.Second-1), tick(time.Second), w.data(A, 7, "next", 8)),
+		steps: steps(w.open(), early, tick(time.Second+1), tick(time.Second+2), w.data(A, 7, "next", 8)),
 		want:  []string{"A gap 7 lost", "B response", "A next"},
 	}, {
 		name:  "a part of the request is lost",
@@ -37,6 +45,33 @@ func TestResponsesDoNotOvertakeRequests(t *testing.T) {
 		name:  "bytes after the other side's end was acknowledged",
 		steps: steps(w.open(), w.data(B, 0, "bye", 8), w.fin(A, 0, "request", 0)),
 		want:  []string{"A request", "A end", "B bye"},
+	}, {
+		name:  "an end that was sent again acknowledges more",
+		steps: steps(w.open(), w.fin(A, 3, "", 5), w.fin(A, 3, "", 0), w.data(A, 0, "abc", 0)),
+		want:  []string{"A abc", "A end"},
+	}, {
+		name:  "as do bytes that were sent with the SYN first",
+		steps: steps(w.synACK(B), w.data(A, 0, "abc", 5), fastOpen),
+		want:  []string{"A abc"},
+		again: [2]uint64{3, 0},
+	}, {
+		name:  "and bytes that fill what was cut",
+		steps: steps(w.open(), w.cut(A, 1, "bc", 0, 0, flow.Skipped), w.data(A, 1, "bc", 5), w.data(A, 0, "a", 0)),
+		want:  []string{"A abc"},
+		again: [2]uint64{2, 0},
+	}, {
+		name:  "a copy without ACK waits for nothing",
+		steps: steps(w.open(), bare, w.data(A, 1, "bc", 5), w.data(A, 0, "a", 0)),
+		want:  []string{"A abc"},
+		again: [2]uint64{2, 0},
+	}, {
+		name:  "far behind what is held",
+		steps: steps(w.open(), far, w.data(B, 0, "response", 3<<20), w.data(A, 0, "a", 0)),
+		want:  []string{"A a", "A gap 3145727 skipped", "B response"},
+	}, {
+		name:  "nothing waits for a side that has ended",
+		steps: steps(w.open(), w.fin(A, 0, "", 0), w.data(B, 0, "x", 9)),
+		want:  []string{"A end", "B x"},
 	}, {
 		name:  "an absurd acknowledgement holds nothing",
 		steps: steps(w.open(), w.data(B, 0, "response", 5<<20)),
@@ -72,7 +107,11 @@ func TestDirectionsNeverWaitForEachOtherForever(t *testing.T) {
 	}, {
 		name:  "and at the end",
 		steps: cycle,
-		want:  []string{"A request", "B response"},
+		rest:  []string{"A request", "B response"},
+	}, {
+		name:  "only what the other side had goes first",
+		steps: steps(w.open(), at(3, w.data(A, 0, "request", 4)), at(4, w.data(B, 0, "response", 7)), tick(time.Second+4)),
+		want:  []string{"B resp", "A request", "B onse"},
 	}})
 }
 

@@ -33,8 +33,8 @@ func (c *conn) count(s *flow.Segment) {
 // nearly all are, and reports whether it was one.
 func (c *conn) direct(s *flow.Segment) bool {
 	h := &c.halves[s.Dir]
-	if h.phase != running || s.Seq != h.seq(h.next) || !h.held.empty() || h.limit-h.next < int64(s.Len) ||
-		len(s.Data) != s.Len || s.Flags.Has(flow.SYN|flow.FIN|flow.RST) || c.blocked(h, ackOf(s)) {
+	if h.phase != running || s.Seq != h.seq(h.next) || !h.held.empty() || len(s.Data) != s.Len ||
+		s.Flags.Has(flow.SYN|flow.FIN|flow.RST) || c.blocked(h, ackOf(s)) {
 		return false
 	}
 	c.deliver(h, s.Data, s.TsNs)
@@ -92,7 +92,7 @@ func (c *conn) place(h *half, s *flow.Segment, seq uint32) (off int64, ok bool) 
 		}
 		h.phase = running
 	}
-	if ok || h.phase == ended || !h.stray.confirmedBy(s, seq) {
+	if ok || !h.stray.confirmedBy(s, seq) {
 		return off, ok
 	}
 	return c.jump(h, seq)
@@ -223,7 +223,7 @@ func (c *conn) answersOpener(h *half, s *flow.Segment) bool {
 // acknowledging it: then that SYN opened a new connection.
 func (c *conn) succeeded(s *flow.Segment) bool {
 	own, answered := &c.halves[s.Dir].parked, &c.halves[s.Dir.Other()].parked
-	return own.set && s.Seq == own.isn+1 && !s.Flags.Has(flow.SYN) ||
+	return own.set && s.Seq == own.isn+1 ||
 		answered.set && s.Flags.Has(flow.ACK) && s.Ack == answered.isn+1
 }
 
@@ -240,11 +240,8 @@ func (c *conn) reset(s *flow.Segment) {
 		c.drop(h, Implausible, 0)
 		return
 	}
-	if t := h.held.tail; t != nil {
-		if t.kind == rst {
-			return
-		}
-		off = max(off, t.end)
+	if !h.held.empty() {
+		off = max(off, h.held.tail.end)
 	}
 	off = min(off, h.limit) // nothing lies between a FIN and a RST
 	h.limit = off
@@ -259,7 +256,7 @@ func (c *conn) placeReset(h *half, s *flow.Segment) (off int64, ok bool) {
 		if h.phase == holding {
 			return off, ok
 		}
-		return max(off, h.next), ok && off >= h.next-c.reach()
+		return off, ok && off >= h.next-c.reach()
 	}
 	o := c.other(h)
 	if ack := ackOf(s); ack.set && o.phase != holding {

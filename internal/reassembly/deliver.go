@@ -202,7 +202,7 @@ func (c *conn) lose(h *half, to int64, cause LossCause, tsNs int64) {
 	if h.unseen.set {
 		h.unseen.set = false
 		h.next--
-	} else if to == h.next+1 && (h.held.empty() || h.held.head.kind == rst) {
+	} else if to == h.next+1 {
 		h.unseen = unseen{true, cause}
 		h.next = to
 		return
@@ -228,12 +228,12 @@ func (c *conn) tellLost(h *half, to int64, cause LossCause, tsNs int64) {
 	c.receiver.Gap(h.dir, n, flow.Lost, tsNs)
 }
 
-// end tells of a FIN. It takes a sequence number, which the other side acknowledges.
+// end tells of a FIN. The number that a FIN takes need not be counted: nothing
+// follows it, and nothing waits for a direction that has ended.
 func (c *conn) end(h *half, tsNs int64) {
 	if h.unseen.set {
 		c.tellUnseen(h, tsNs)
 	}
-	h.next++
 	h.phase = ended
 	c.receiver.End(h.dir, tsNs)
 	if c.other(h).phase == ended {

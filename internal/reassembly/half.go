@@ -52,8 +52,8 @@ func (x extent) common(from, to int64) int64 {
 	return max(0, min(x.to, to)-max(x.from, from))
 }
 
-// unseen is the number before next, missing with nothing behind it: rather a
-// FIN than a byte. It is told as lost only when bytes follow after all.
+// unseen is the number before next where it alone is missing: rather a FIN than
+// a byte. It is told as lost only when something follows after all.
 type unseen struct {
 	set   bool
 	cause LossCause
@@ -144,7 +144,7 @@ func (h *half) fitsSYN(seq uint32) bool {
 		return h.origin().matches(seq, h.conn.reach())
 	}
 	if h.held.empty() {
-		return true
+		return !h.ackMin.set || int64(h.ackMin.seq-seq) <= h.conn.reach()
 	}
 	off, ok := h.locate(seq)
 	return ok && off <= h.held.head.off

@@ -50,14 +50,19 @@ func TestJoiningInTheMiddle(t *testing.T) {
 		want:  []string{"B response", "A next"},
 		drops: map[DropReason]Count{BeforeStart: {1, 6}},
 	}, {
+		name:  "nor where its own bytes are held",
+		steps: steps(w.data(A, 100, "next", 71), w.data(B, 70, "x", 90), tick(time.Second)),
+		want:  []string{"B x", "A next"},
+	}, {
 		name:  "at the end of the capture",
 		steps: steps(w.data(A, 103, "def", 50), w.data(A, 100, "abc", 50)),
-		want:  []string{"A abcdef"},
+		rest:  []string{"A abcdef"},
 	}, {
 		name:  "a quarter of the buffer is enough to decide",
 		cfg:   Config{MaxBuffered: 4096},
 		steps: steps(w.data(A, 500, string(big[:1]), 50), w.data(A, 400, string(big), 50), w.data(A, 300, "lo", 50)),
-		want:  []string{"A lo", "A gap 98 lost", "A " + string(big) + "x"},
+		want:  []string{"A lo"},
+		rest:  []string{"A gap 98 lost", "A " + string(big) + "x"},
 	}, {
 		name: "with a FIN only behind the payload of the other side",
 		steps: steps(w.data(A, 100, "abc", 50), w.fin(B, 50, "", 103), tick(time.Second),
@@ -72,6 +77,8 @@ func TestOpenings(t *testing.T) {
 	late.isn = [2]uint32{3_000_000_000, 4_000_000_000}
 	near := w
 	near.isn = [2]uint32{1200, 5900}
+	below := w
+	below.isn = [2]uint32{900, 4900}
 	fastOpen := w.syn(A)
 	fastOpen.Len, fastOpen.Data = 3, []byte("abc")
 	runReplays(t, []replay{{
@@ -96,23 +103,26 @@ func TestOpenings(t *testing.T) {
 		name: "a new connection on a four-tuple that was not closed",
 		steps: steps(w.open(), w.data(A, 5, "old", 0), late.open(), late.data(A, 0, "new", 0),
 			w.data(A, 0, "older", 0)),
-		want: []string{"A gap 5 lost", "A old", "close replaced", "#2 open", "#2 A new",
-			"#2 close stopped"},
+		want:  []string{"A gap 5 lost", "A old", "close replaced", "#2 open", "#2 A new"},
 		drops: map[DropReason]Count{Implausible: {2, 5}},
 	}, {
 		name:  "whose numbers are close to the old",
 		steps: steps(w.open(), w.data(A, 0, "old", 0), near.open(), near.data(A, 0, "new", 0)),
-		want:  []string{"A old", "close replaced", "#2 open", "#2 A new", "#2 close stopped"},
+		want:  []string{"A old", "close replaced", "#2 open", "#2 A new"},
 		drops: map[DropReason]Count{Implausible: {1, 0}},
+	}, {
+		name:  "also just below",
+		steps: steps(w.open(), w.fin(A, 0, "old", 0), w.fin(B, 0, "", 4), below.open(), below.data(A, 0, "new", 0)),
+		want:  []string{"A old", "A end", "B end", "close finished", "#2 open", "#2 A new"},
 	}, {
 		name:  "of which only the answer was seen",
 		steps: steps(w.open(), w.data(A, 0, "old", 0), late.synACK(B), late.data(A, 0, "new", 0), tick(time.Second)),
-		want:  []string{"A old", "close replaced", "#2 open", "#2 A new", "#2 close stopped"},
+		want:  []string{"A old", "close replaced", "#2 open", "#2 A new"},
 		drops: map[DropReason]Count{Implausible: {1, 0}},
 	}, {
 		name:  "of which the answer was not seen",
 		steps: steps(w.open(), w.data(A, 0, "old", 0), late.syn(A), late.data(A, 0, "new", 0), tick(time.Second)),
-		want:  []string{"A old", "close replaced", "#2 open", "#2 A new", "#2 close stopped"},
+		want:  []string{"A old", "close replaced", "#2 open", "#2 A new"},
 		drops: map[DropReason]Count{Implausible: {1, 0}},
 	}, {
 		name:  "a stray SYN alone replaces nothing",
@@ -120,15 +130,25 @@ func TestOpenings(t *testing.T) {
 		want:  []string{"A abcdef", "B x"},
 		drops: map[DropReason]Count{Implausible: {1, 0}},
 	}, {
+		name:  "nor with the ACK that a live connection answers to it",
+		steps: steps(w.open(), w.data(A, 0, "abc", 0), late.syn(A), late.data(A, 0, "", 0), w.data(A, 3, "d", 0)),
+		want:  []string{"A abcd"},
+		drops: map[DropReason]Count{Implausible: {1, 0}},
+	}, {
 		name: "a new connection after the old one finished",
 		steps: steps(w.open(), w.fin(A, 0, "old", 0), w.fin(B, 0, "", 4), late.syn(A),
 			late.data(A, 0, "new", 0), tick(time.Second)),
-		want: []string{"A old", "A end", "B end", "close finished", "#2 open", "#2 A new", "#2 close stopped"},
+		want: []string{"A old", "A end", "B end", "close finished", "#2 open", "#2 A new"},
 	}, {
 		name: "joined in the middle, then a new one",
 		steps: steps(w.data(A, 100, "abc", 0), late.syn(A), late.synACK(B),
 			late.data(A, 0, "new", 0)),
-		want:  []string{"A abc", "close replaced", "#2 open", "#2 A new", "#2 close stopped"},
+		want:  []string{"A abc", "close replaced", "#2 open", "#2 A new"},
+		drops: map[DropReason]Count{Implausible: {1, 0}},
+	}, {
+		name:  "whose numbers are a little further on",
+		steps: steps(w.data(A, 100, "abc", 0), near.syn(A), near.synACK(B), near.data(A, 0, "new", 0)),
+		want:  []string{"A abc", "close replaced", "#2 open", "#2 A new"},
 		drops: map[DropReason]Count{Implausible: {1, 0}},
 	}})
 }
@@ -149,6 +169,7 @@ func TestOpenerIsTheSenderOfTheSYN(t *testing.T) {
 		{"SYN-ACK from B", steps(w.synACK(B)), opener{A, true}},
 		{"SYN-ACK from A", steps(w.synACK(A), w.syn(B)), opener{B, true}},
 		{"SYN behind payload", steps(w.data(A, 0, "x", 0), w.syn(B)), opener{B, true}},
+		{"both sides", steps(w.syn(A), w.syn(B)), opener{A, true}},
 		{"none", steps(w.data(A, 0, "x", 0)), opener{A, false}},
 	} {
 		a, l := play(t, Config{}, tc.steps)
@@ -156,5 +177,17 @@ func TestOpenerIsTheSenderOfTheSYN(t *testing.T) {
 		if got := (opener{l.seen[0].Opener, l.seen[0].OpenerKnown}); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
 		}
+	}
+}
+
+func TestReplacingConnectionBeginsWithItsSYN(t *testing.T) {
+	w := testWire
+	next := w
+	next.isn = [2]uint32{3_000_000_000, 4_000_000_000}
+	a, l := play(t, Config{}, w.data(A, 0, "old", 0), at(10, next.syn(B)), at(20, next.data(B, 0, "new", 0)))
+	a.Close()
+	c := l.seen[1]
+	if c.Opened != 10 || c.FirstNs != 10 || c.LastNs != 20 || c.Opener != B || !c.OpenerKnown {
+		t.Errorf("got %+v", c)
 	}
 }
