@@ -35,9 +35,10 @@ const (
 	// maxHeld is how many bytes of a side are held back to tell what they are.
 	maxHeld = 8 << 10
 	// A connection that begins in the middle is given up after so many turns,
-	// or so many bytes with at least two turns, or so many bytes at all: a
-	// message has to begin with each turn, but a body may go on for long.
+	// or so many bytes in a few turns, or so many bytes at all: a message has to
+	// begin with each turn, but a body may go on for long.
 	maxTurns     = 8
+	minTurns     = 2
 	maxTurnBytes = 64 << 10
 	maxBytes     = 1 << 20
 )

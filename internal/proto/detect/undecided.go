@@ -33,15 +33,20 @@ func (c *conn) look(d flow.Dir, b []byte, tsNs int64) {
 		c.middle = true
 	}
 	c.turn(d)
-	c.seen += int64(len(b))
-	if !c.middle {
+	switch {
+	case !c.middle:
 		c.lookFirst(d, b, tsNs)
-		return
-	}
-	c.lookMid(d, b, tsNs)
-	if c.parser == nil && (c.turns >= maxTurns || c.turns >= 2 && c.seen >= maxTurnBytes || c.seen >= maxBytes) {
+	case len(c.side[d].held) == 0 && c.lookedEnough():
 		c.toRaw()
+		c.deliver(d, b, tsNs)
+	default:
+		c.lookMid(d, b, tsNs)
 	}
+	c.seen += int64(len(b))
+}
+
+func (c *conn) lookedEnough() bool {
+	return c.turns > maxTurns || c.turns > minTurns && c.seen >= maxTurnBytes || c.seen >= maxBytes
 }
 
 // turn notes who speaks. What the same side said before its peer did was no
@@ -115,6 +120,7 @@ func (c *conn) lookMid(d flow.Dir, b []byte, tsNs int64) {
 			}
 			if v == proto.FromClient || v == proto.FromServer {
 				p.passed += int64(i)
+				c.side[d.Other()].pass()
 				c.decide(row, d, v, sure)
 				c.deliver(d, b[i:], firstNs)
 				c.tellEnds(tsNs)
