@@ -20,6 +20,7 @@
 #include "maps.h"
 #include "parse.h"
 #include "account.h"
+#include "turnless.h"
 #include "emit.h"
 #include "filter.h"
 
@@ -205,21 +206,6 @@ __noinline int evict(const struct flow_key *key, __u64 idle_before)
 
 	bpf_map_delete_elem(&flows, key);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
-	return 1;
-}
-
-__noinline int set_depth(const struct flow_key *key, __u8 depth)
-{
-	struct flow *f;
-
-	if (!key)
-		return 0;
-	f = bpf_map_lookup_elem(&flows, key);
-	if (!f)
-		return 0;
-	bpf_spin_lock(&f->lock);
-	f->depth = depth;
-	bpf_spin_unlock(&f->lock);
 	return 1;
 }
 

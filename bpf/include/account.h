@@ -21,7 +21,8 @@ struct emission {
 	__u32 cap;  /* payload bytes to copy, from the start */
 	__u8 wanted;
 	__u8 tail_len;
-	__u8 pad[6];
+	__u8 turn_start; /* the first byte is the first of a turn with a budget */
+	__u8 pad[5];
 };
 
 static __always_inline void set_sequence(struct flow_dir *d, __u32 seq)
@@ -218,6 +219,7 @@ static __always_inline void decide(const struct flow *f, const struct flow_dir *
 		e->cap = s->len;
 		return;
 	}
+	e->turn_start = seq == d->turn_seq;
 	room = d->turn_seq + cfg_turn_budget - seq;
 	if (room > 0)
 		e->cap = s->len < (__u32)room ? s->len : room;
@@ -307,6 +309,21 @@ static __always_inline struct flow *find_flow(const struct flow_key *key, __u32 
 		return f;
 	begin_flow(key, hash, now);
 	return bpf_map_lookup_elem(&flows, key);
+}
+
+__noinline int set_depth(const struct flow_key *key, __u8 depth)
+{
+	struct flow *f;
+
+	if (!key)
+		return 0;
+	f = bpf_map_lookup_elem(&flows, key);
+	if (!f)
+		return 0;
+	bpf_spin_lock(&f->lock);
+	f->depth = depth;
+	bpf_spin_unlock(&f->lock);
+	return 1;
 }
 
 #endif

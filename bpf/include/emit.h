@@ -80,6 +80,7 @@ static __always_inline int emit_slice(struct frame *f, const struct segment *s, 
 static __always_inline int emit(struct frame *f, const struct segment *s, const struct emission *em)
 {
 	__u32 shard = em->shard, left = s->len, cap = em->cap;
+	__u8 tail_len = em->tail_len;
 	void *ring = bpf_map_lookup_elem(&rings, &shard);
 	struct slice sl = {
 		.seq = s->seq,
@@ -89,13 +90,18 @@ static __always_inline int emit(struct frame *f, const struct segment *s, const 
 
 	if (!ring)
 		return OUT_RING_FULL;
+	if (em->turn_start && is_turnless(f, s)) {
+		set_depth(&s->key, DEPTH_ALL);
+		cap = left;
+		tail_len = 0;
+	}
 	for (int i = 0; i < MAX_SLICES; i++) {
 		bool last = cap <= SLICE;
 		int outcome;
 
 		sl.cap = last ? cap : SLICE;
 		sl.len = last ? left : SLICE;
-		sl.tail_len = last ? em->tail_len : 0;
+		sl.tail_len = last ? tail_len : 0;
 		/* What ends the stream belongs behind its last byte. */
 		sl.flags = last ? s->flags : s->flags & ~(TCP_FIN | TCP_RST | TCP_PSH);
 		if (i)
