@@ -8,6 +8,7 @@
 #ifndef GORTAP_FILTER_H
 #define GORTAP_FILTER_H
 
+#include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -75,22 +76,28 @@ __weak __noinline __s64 filter_load_xdp(struct xdp_md *xdp, __u64 off, __u32 siz
 
 __weak __noinline int filter_tc_l2(struct __sk_buff *skb)
 {
-	return skb->len || filter_load_tc_l2(skb, 0, 1);
+	return skb->len ? 1 : filter_load_tc_l2(skb, 0, 1) >= 0;
 }
 
 __weak __noinline int filter_tc_l3(struct __sk_buff *skb)
 {
-	return skb->len || filter_load_tc_l3(skb, 0, 1);
+	return skb->len ? 1 : filter_load_tc_l3(skb, 0, 1) >= 0;
+}
+
+static __always_inline bool filter_is_empty(struct xdp_md *xdp)
+{
+	/* As pointers: compared as the 32-bit numbers of the context they could wrap. */
+	return (void *)(long)xdp->data >= (void *)(long)xdp->data_end;
 }
 
 __weak __noinline int filter_xdp_l2(struct xdp_md *xdp)
 {
-	return xdp->data < xdp->data_end || filter_load_xdp(xdp, 0, 1);
+	return filter_is_empty(xdp) ? filter_load_xdp(xdp, 0, 1) >= 0 : 1;
 }
 
 __weak __noinline int filter_xdp_l3(struct xdp_md *xdp)
 {
-	return xdp->data < xdp->data_end || filter_load_xdp(xdp, 0, 1);
+	return filter_is_empty(xdp) ? filter_load_xdp(xdp, 0, 1) >= 0 : 1;
 }
 
 #endif

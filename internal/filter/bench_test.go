@@ -45,7 +45,7 @@ func BenchmarkKernel(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer loaded.Close()
-			opts := ebpf.RunOptions{Data: packets[tt.packet], Repeat: uint32(b.N), Context: p.context(), Reset: b.ResetTimer}
+			opts := ebpf.RunOptions{Data: packets[tt.packet], Repeat: uint32(b.N), Context: p.context()}
 			b.ResetTimer()
 			if _, err := loaded.Run(&opts); err != nil {
 				b.Fatal(err)

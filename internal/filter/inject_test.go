@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +157,26 @@ func TestWhatInjectTakesTheVerifierTakes(t *testing.T) {
 		}
 	}
 	t.Logf("%d instructions of classic BPF", len(code))
+}
+
+func TestProtochainFollowsAsManyHeadersAsItSays(t *testing.T) {
+	spec := probeSpec(t)
+	f := compiled(t, "ip6 protochain 6", Ethernet)
+	for headers, want := range map[int]uint32{0: 1, 1: 1, maxLoops: 1, maxLoops + 1: 0} {
+		first, chain := byte(6), []byte(nil)
+		if headers > 0 {
+			first = 60 // destination options
+			chain = slices.Repeat([]byte{60, 0, 1, 4, 0, 0, 0, 0}, headers)
+			chain[len(chain)-8] = 6
+		}
+		data := eth(0x86dd, ip6(ip6A, ip6B, first, chain, tcp(1, 80, 2, nil)))
+		if got := run(t, spec, "probe_tc_l2", "filter_tc_l2", f, ebpf.RunOptions{Data: data}); got != want {
+			t.Errorf("%d headers: verdict %d, want %d", headers, got, want)
+		}
+		if !f.Match(data, len(data)) {
+			t.Errorf("%d headers: libpcap says no", headers)
+		}
+	}
 }
 
 func TestDirectionAndInterface(t *testing.T) {

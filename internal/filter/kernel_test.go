@@ -30,19 +30,19 @@ func probes(link LinkType) []probe {
 	if link == Raw {
 		return []probe{
 			{name: "tc", program: "probe_tc_l3", stub: "filter_tc_l3"},
-			{name: "tc calls", program: "probe_tc_l3", stub: "filter_tc_l3", calls: true, part: 3},
+			{name: "tc calls", program: "probe_tc_l3", stub: "filter_tc_l3", calls: true, part: 4},
 			{name: "xdp", program: "probe_xdp_l3", stub: "filter_xdp_l3"},
-			{name: "xdp calls", program: "probe_xdp_l3", stub: "filter_xdp_l3", calls: true, part: 3},
+			{name: "xdp calls", program: "probe_xdp_l3", stub: "filter_xdp_l3", calls: true, part: 4},
 		}
 	}
 	return []probe{
 		{name: "tc", program: "probe_tc_l2", stub: "filter_tc_l2"},
-		{name: "tc calls", program: "probe_tc_l2", stub: "filter_tc_l2", calls: true, part: 3},
-		{name: "tc tag", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x8100, tci: 0x6064},
-		{name: "tc outer tag", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x88a8, tci: 7, part: 3},
-		{name: "tc tag calls", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x8100, tci: 5, calls: true, part: 3},
-		{name: "xdp", program: "probe_xdp_l2", stub: "filter_xdp_l2"},
-		{name: "xdp calls", program: "probe_xdp_l2", stub: "filter_xdp_l2", calls: true, part: 3},
+		{name: "tc calls", program: "probe_tc_l2", stub: "filter_tc_l2", calls: true, part: 4},
+		{name: "tc tag", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x8100, tci: 0x6064, part: 2},
+		{name: "tc outer tag", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x88a8, tci: 7, part: 4},
+		{name: "tc tag calls", program: "probe_tc_l2_tagged", stub: "filter_tc_l2", tagType: 0x8100, tci: 5, calls: true, part: 4},
+		{name: "xdp", program: "probe_xdp_l2", stub: "filter_xdp_l2", part: 2},
+		{name: "xdp calls", program: "probe_xdp_l2", stub: "filter_xdp_l2", calls: true, part: 4},
 	}
 }
 

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -14,36 +15,23 @@ func TestMatchAgreesWithGopacket(t *testing.T) {
 	all, table := expressions(0)
 	for _, expr := range all[:table] {
 		f := compiled(t, expr, Ethernet)
-		if f.LiveOnly() || len(f.code) > 0 && readsAnySlot(f) {
-			continue // libpcap leaves scratch words undefined
+		if slices.ContainsFunc(f.code, readsSlot) {
+			continue // what it finds in a scratch word that it never wrote is undefined there
 		}
 		oracle, err := pcap.NewBPF(layers.LinkTypeEthernet, snapLen, expr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range packets {
-			for _, captured := range []int{len(p.data), len(p.data) / 2, 0} {
+			for _, captured := range []int{len(p.data), len(p.data) / 2} {
 				ci := gopacket.CaptureInfo{CaptureLength: captured, Length: len(p.data)}
-				// gopacket wants at least a byte to point at.
-				want := captured > 0 && oracle.Matches(ci, p.data[:captured])
-				if captured == 0 {
-					continue
-				}
+				want := oracle.Matches(ci, p.data[:captured])
 				if got := f.Match(p.data[:captured], len(p.data)); got != want {
 					t.Errorf("%q on %d bytes of %s: %v, gopacket says %v", expr, captured, p.name, got, want)
 				}
 			}
 		}
 	}
-}
-
-func readsAnySlot(f *Filter) bool {
-	for _, ins := range f.code {
-		if readsSlot(ins) {
-			return true
-		}
-	}
-	return false
 }
 
 func TestMatchUsesTheLengthOnTheWire(t *testing.T) {

@@ -136,7 +136,7 @@ func TestKernelRunsWhatLibpcapLeavesUndefined(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, p := range append(probes(Ethernet), probes(Raw)...) {
-				got := p.verdict(t, spec, defined(tt.code), nil)
+				got := p.verdictOn(t, spec, defined(tt.code), frames()[0].data)
 				if got != tt.want {
 					t.Errorf("%s: verdict %d, want %d", p.name, got, tt.want)
 				}
@@ -145,15 +145,12 @@ func TestKernelRunsWhatLibpcapLeavesUndefined(t *testing.T) {
 	}
 }
 
-// verdict runs a program once on some packet.
-func (p probe) verdict(t testing.TB, spec *ebpf.CollectionSpec, code []xbpf.RawInstruction, ctx any) uint32 {
+// verdictOn runs a program once.
+func (p probe) verdictOn(t testing.TB, spec *ebpf.CollectionSpec, code []xbpf.RawInstruction, data []byte) uint32 {
 	t.Helper()
 	prog := p.load(t, spec, code)
 	defer prog.Close()
-	if ctx == nil {
-		ctx = p.context()
-	}
-	got, err := prog.Run(&ebpf.RunOptions{Data: frames()[0].data, Context: ctx})
+	got, err := prog.Run(&ebpf.RunOptions{Data: data, Context: p.context()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,6 @@ func slotOffset(slot uint32) int16 { return loopCounter - 4*int16(slot+1) }
 // takes the hook's context in R1 and returns 1 for a match and 0 for none.
 type translator struct {
 	hook   *hook
-	code   []bpf.RawInstruction
 	shape  *shape
 	prefix string // of labels: those of a program are all in one space
 
@@ -52,7 +51,7 @@ func translate(code []bpf.RawInstruction, h *hook) (asm.Instructions, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{hook: h, code: code, shape: s, prefix: h.stub + "."}
+	t := &translator{hook: h, shape: s, prefix: h.stub + "."}
 	t.prologue()
 	for i, ins := range code {
 		if !s.reachable[i] {
@@ -103,7 +102,7 @@ func (t *translator) prologue() {
 			asm.LSh.Imm32(regShift, 2))
 	}
 	if t.shape.loops {
-		t.emit(asm.Mov.Imm(asm.R1, maxLoops), asm.StoreMem(asm.R10, loopCounter, asm.R1, asm.DWord))
+		t.emit(asm.Mov.Imm(asm.R1, maxLoops+1), asm.StoreMem(asm.R10, loopCounter, asm.R1, asm.DWord))
 	}
 }
 
