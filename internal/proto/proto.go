@@ -48,7 +48,7 @@ const (
 	Tunnel              // bytes after CONNECT or an Upgrade to something gortap does not parse
 	Malformed           // bytes that break the protocol's grammar; parsing stopped or resynchronised
 	HeadLimit           // a head larger than the limit
-	AfterMessage        // bytes from the server beyond the last expected message
+	AfterMessage        // bytes beyond the last expected message that begin no other
 	Unfinished          // the agent stopped while the message was going on
 	H2Connection        // HTTP/2 connection preface and frames of stream 0
 	StreamLimit         // more HTTP/2 streams open at once than the limit; this one was let go
@@ -122,11 +122,17 @@ func (c *Conn) SetDepth(d flow.Depth) {
 // Message is one half of an exchange. Times are Unix nanoseconds, 0 where
 // nothing of the message was seen.
 type Message struct {
-	FirstNs, LastNs int64 // first and last byte
-	// Wire counts all bytes of the message: head and framing included.
+	// FirstNs is the time of the first byte, of a response that of the final
+	// one: interim 1xx responses count in Wire and LastNs only. LastNs is the
+	// time of the last byte that was seen or skipped.
+	FirstNs, LastNs int64
+	// Wire counts all bytes of the message: head and framing included, in a
+	// response the interim ones before it too.
 	Wire int64
 	// Body counts the body as transferred: before decompression, without
-	// chunk framing. Bytes in a gap of known place count too.
+	// chunk framing. Bytes in a gap of known place count too, lost ones
+	// included. Where a gap hid chunk framing, the hidden part of it counts as
+	// body; where it hid the end of the head, there is no body to tell.
 	Body int64
 	// Messages counts the gRPC or WebSocket messages that ended in this
 	// direction, MessageBytes their payload as transferred: without prefixes
@@ -182,7 +188,9 @@ type Sink interface {
 	Opened(c *Conn)
 	// Closed comes once, after the last exchange was Done.
 	Closed(c *Conn)
-	// Begin tells that the exchange's first start line and headers are known.
+	// Begin tells that the exchange's first start line and headers are known,
+	// or as much of them as will be: a head may be cut short by a gap, by the
+	// connection's end or by an early response.
 	// Method, Host and Target (or Status, where the request was never seen)
 	// are set; the other half may still be unknown.
 	Begin(x *Exchange)
