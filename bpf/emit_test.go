@@ -159,6 +159,74 @@ func TestRestOfATurnIsToldByHeader(t *testing.T) {
 	}
 }
 
+// Two beginnings of a turn lead to a stream without turns: from there on all is
+// copied, in both directions, without a word from user space.
+func TestStreamWithoutTurnsIsCopiedWhole(t *testing.T) {
+	const budget, n = 2048, 3000
+	k := newKernel(t, build{budget: budget})
+	begin := func(text string) []byte { return append([]byte(text), pattern(n)...)[:n] }
+	for _, tc := range []struct {
+		name  string
+		turn  segment
+		whole bool
+	}{
+		{"HTTP/2 preface", segment{flags: ack, payload: begin("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")}, true},
+		{"HTTP/2 preface, pushed", segment{flags: push, payload: begin("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")}, true},
+		{"upgrade", segment{flags: push, payload: begin("HTTP/1.1 101 Switching Protocols\r\n")}, true},
+		{"another status", segment{flags: push, payload: begin("HTTP/1.1 200 OK\r\n")}, false},
+		{"another request", segment{flags: push, payload: begin("GET / HTTP/1.1\r\n")}, false},
+		{"another version", segment{flags: push, payload: begin("PRI * HTTP/3.0\r\n")}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			k.t = t
+			k.reset()
+			s := tc.turn
+			s.seq = 1001
+			for _, h := range handshake() {
+				k.show(k.ingress(), h.frame(), 0)
+			}
+			k.records()
+			k.show(k.ingress(), s.frame(), 0)
+			k.show(k.ingress(), server(ack, 5001, 1001+n, n).frame(), 0)
+			k.show(k.ingress(), server(ack, 5001+n, 1001+n, n).frame(), 0)
+			want := []int{n, n, n}
+			if !tc.whole {
+				want = []int{budget, budget, 0}
+			}
+			var got []int
+			for _, p := range pieces(t, k.records()) {
+				got = append(got, len(p.Data))
+				if tc.whole && p.Tail != "" {
+					t.Errorf("a tail beside the whole payload: %q", p.Tail)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("bytes copied of each segment (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("in the middle of a turn it is data", func(t *testing.T) {
+		k.t = t
+		k.reset()
+		k.show(k.ingress(), client(ack, 1, 1, 10).frame(), 0)
+		k.show(k.ingress(), segment{seq: 11, flags: ack, payload: begin("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")}.frame(), 0)
+		if got := len(k.records()[1].Data); got != budget-10 {
+			t.Errorf("copied %d bytes, want %d", got, budget-10)
+		}
+	})
+	t.Run("depth none stays", func(t *testing.T) {
+		k.t = t
+		k.reset()
+		k.show(k.ingress(), client(syn, 1000, 0, 0).frame(), 0)
+		k.setDepth(flow.DepthNone, theKey())
+		k.records()
+		k.show(k.ingress(), segment{seq: 1001, flags: ack, payload: begin("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")}.frame(), 0)
+		if got := k.records(); len(got) > 0 || k.flow().Depth != uint8(flow.DepthNone) {
+			t.Errorf("told %d records, depth %d", len(got), k.flow().Depth)
+		}
+	})
+}
+
 // What carries nothing for user space costs no record.
 func TestPureACKIsCountedOnly(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})
