@@ -39,26 +39,28 @@ func New(cfg Config, open func(*Conn) Receiver) *Assembler {
 }
 
 // Segment takes in one segment, which is borrowed until the call returns.
-// Bare ACKs are counted and otherwise ignored: a live capture does not show
-// them, and a file shall give the same result.
+// Bare ACKs are counted as packets and otherwise ignored: a live capture does
+// not show them, and a file shall give the same result.
 func (a *Assembler) Segment(s *flow.Segment) {
 	a.stats.Segments++
 	a.stats.Bytes += uint64(s.Len)
 	a.clockNs = max(a.clockNs, s.TsNs)
 	c := a.lookup(&s.Key)
+	if s.Len == 0 && !s.Flags.Has(flow.SYN|flow.FIN|flow.RST) {
+		if c != nil {
+			c.count(s)
+		}
+		return
+	}
 	if c == nil {
 		if c = a.admit(s); c == nil {
 			return
 		}
 	}
-	bare := s.Len == 0 && !s.Flags.Has(flow.SYN|flow.FIN|flow.RST)
-	if c.parked && !bare && c.succeeded(s) {
+	if c.parked && c.succeeded(s) {
 		c = a.replace(c)
 	}
 	c.count(s)
-	if bare {
-		return
-	}
 	a.touch(c, s.TsNs)
 	switch {
 	case c.direct(s):
@@ -118,8 +120,8 @@ func (a *Assembler) lookup(key *flow.Key) *conn {
 	return c
 }
 
-// admit opens the connection of a segment that belongs to none. A lone RST,
-// FIN or ACK opens nothing, nor does what is late of a connection that ended.
+// admit opens the connection of a segment that belongs to none. A lone RST or
+// FIN opens nothing, nor does what is late of a connection that ended.
 func (a *Assembler) admit(s *flow.Segment) *conn {
 	opens := !s.Flags.Has(flow.RST) && (s.Len > 0 || s.Flags.Has(flow.SYN))
 	if p, ok := a.lingers.past[s.Key]; ok {
@@ -166,28 +168,6 @@ func (a *Assembler) takeSpare() *conn {
 	c := a.spare[n-1]
 	a.spare = a.spare[:n-1]
 	c.closed, c.parked = false, false
-	return c
-}
-
-// replace closes a connection whose four-tuple began a new one, and opens that
-// one with the SYNs that were parked.
-func (a *Assembler) replace(c *conn) *conn {
-	key, tsNs := c.Key, int64(0)
-	parked := [2]parkedSYN{c.halves[0].parked, c.halves[1].parked}
-	for _, p := range parked {
-		if p.set && (tsNs == 0 || p.tsNs < tsNs) {
-			tsNs = p.tsNs
-		}
-	}
-	a.close(c, Replaced, tsNs)
-	a.lingers.forget(key)
-	c = a.openConn(key, tsNs)
-	for d, p := range parked {
-		if p.set {
-			c.learnOpener(flow.Dir(d), false)
-			c.beginBySYN(&c.halves[d], p.isn+1)
-		}
-	}
 	return c
 }
 

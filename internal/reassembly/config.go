@@ -23,8 +23,10 @@ type Config struct {
 	LingerTimeout time.Duration
 
 	// MaxBuffered bounds the memory of one direction's held bytes (default
-	// 1 MiB), MaxTotal that of all (default 32 MiB). At a limit what is
-	// missing is given up as lost and the held bytes are delivered.
+	// 1 MiB, at most 1 GiB), MaxTotal that of all (default 32 MiB). At a limit
+	// what is missing is given up as lost and the held bytes are delivered.
+	// A segment that starts more than MaxBuffered beyond everything known is
+	// not believed until another one continues it.
 	MaxBuffered, MaxTotal int
 	// MaxConns bounds the open connections (default 100000). At the limit the
 	// least recently active is closed.
@@ -40,6 +42,7 @@ func (c Config) withDefaults() Config {
 	def(&c.IdleTimeout, 5*time.Minute)
 	def(&c.LingerTimeout, time.Minute)
 	def(&c.MaxBuffered, 1<<20)
+	c.MaxBuffered = min(c.MaxBuffered, maxBack)
 	def(&c.MaxTotal, 32<<20)
 	def(&c.MaxConns, 100_000)
 	def(&c.FirstID, 1)

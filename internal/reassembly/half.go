@@ -62,9 +62,10 @@ type unseen struct {
 // parkedSYN is one that does not fit the connection. It may be stray, or open
 // the next connection: what follows it tells.
 type parkedSYN struct {
-	isn  uint32
-	set  bool
-	tsNs int64
+	isn    uint32
+	set    bool
+	answer bool // a SYN-ACK
+	tsNs   int64
 }
 
 // stray follows segments that lie too far away. One may be anybody's; two in

@@ -157,6 +157,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if diff := cmp.Diff(want, l.lines); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
+	if c1, c2 := a.Conn(testKey(1)), a.Conn(testKey(2)); c1 == nil || c1.ID != 1 || c2 != nil {
+		t.Errorf("open: %+v, %+v", c1, c2)
+	}
 	if s := a.Stats(); s.Opened != 3 || s.Closed[Evicted] != 1 || s.Conns != 2 {
 		t.Errorf("got %+v", s)
 	}
@@ -210,5 +213,21 @@ func TestConnIsCountedAndNumbered(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, l.seen); diff != "" {
 		t.Errorf("connections (-want +got):\n%s", diff)
+	}
+}
+
+func TestLabelsAreDistinct(t *testing.T) {
+	seen := map[string]bool{}
+	for r := range CloseReason(NumCloseReasons) {
+		seen[r.String()] = true
+	}
+	for r := range DropReason(NumDropReasons) {
+		seen[r.String()] = true
+	}
+	for c := range LossCause(NumLossCauses) {
+		seen[c.String()] = true
+	}
+	if want := NumCloseReasons + NumDropReasons + NumLossCauses; len(seen) != want || seen[""] {
+		t.Errorf("%d labels, want %d: %v", len(seen), want, seen)
 	}
 }

@@ -5,7 +5,7 @@ type DropReason uint8
 
 // Why segments, or parts of them, are dropped.
 const (
-	Orphan         DropReason = iota // RST, FIN or ACK of a connection that is not known
+	Orphan         DropReason = iota // RST or FIN of a connection that is not known
 	AfterClose                       // belated segment of a connection that was finished or reset
 	AfterEnd                         // bytes beyond the sender's FIN or RST
 	BeforeStart                      // bytes before the place where the direction was joined
