@@ -267,3 +267,23 @@ func (k *kernel) play(t *testing.T, moves []segment, want tally, ends bool) {
 		}
 	}
 }
+
+// The last packet's time is exact where a packet tells something, and never goes
+// back: an acknowledgement's is that of the last tick.
+func TestTimeOfTheLastPacketGoesForward(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	const tick = 10_000_000 // CONFIG_HZ is 100 or more
+	last := uint64(0)
+	for i, s := range opened(client(push, 1001, 5001, 100), server(ack, 5001, 1101, 0), client(ack, 1101, 5001, 0), client(fin, 1101, 5001, 0)) {
+		before := monotonic(t)
+		k.show(k.ingress(), s.frame(), 0)
+		f := k.flow()
+		if exact := len(s.payload) > 0 || s.flags.Has(flow.SYN|flow.FIN); exact && f.LastNs < before {
+			t.Errorf("packet %d: last packet at %d, but it came after %d", i, f.LastNs, before)
+		}
+		if f.LastNs < last || f.LastNs+tick < before || f.LastNs > monotonic(t) {
+			t.Errorf("packet %d: last packet at %d, the one before at %d, now %d", i, f.LastNs, last, before)
+		}
+		last = f.LastNs
+	}
+}

@@ -62,7 +62,7 @@ __noinline int account(struct segment *s, __u32 hook, struct emission *em)
 
 	if (!s || !em)
 		return OUT_MALFORMED;
-	em->ts_ns = bpf_ktime_get_ns();
+	em->ts_ns = packet_time(s);
 	hash = hash_key(&s->key);
 	f = find_flow(&s->key, hash, em->ts_ns);
 	if (!f)

@@ -181,7 +181,7 @@ func TestStreamWithoutTurnsIsCopiedWhole(t *testing.T) {
 			k.t = t
 			k.reset()
 			s := tc.turn
-			s.seq = 1001
+			s.seq, s.ack = 1001, 5001
 			for _, h := range handshake() {
 				k.show(k.ingress(), h.frame(), 0)
 			}

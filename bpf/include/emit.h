@@ -90,7 +90,7 @@ static __always_inline int emit(struct frame *f, const struct segment *s, const 
 
 	if (!ring)
 		return OUT_RING_FULL;
-	if (em->turn_start && is_turnless(f, s)) {
+	if ((em->turn_start && is_turnless(f, s)) || (em->unasked && is_pipelined(f, s))) {
 		set_depth(&s->key, DEPTH_ALL);
 		cap = left;
 		tail_len = 0;

@@ -70,7 +70,7 @@ struct flow_dir {
 struct flow {
 	struct bpf_spin_lock lock;
 	__u32 hash; /* of the key: an element that was freed and used again differs */
-	__u64 first_ns; /* CLOCK_MONOTONIC */
+	__u64 first_ns; /* CLOCK_MONOTONIC; of bare acknowledgements the last tick */
 	__u64 last_ns;
 	struct flow_dir dirs[2];
 	__u32 shard;

@@ -76,7 +76,7 @@ static __always_inline int parse_tcp(struct frame *f, struct segment *s)
 	 * way through IPv6 extension headers by itself, 15,000 instructions (6.18). */
 	asm volatile("" ::: "memory");
 	off = s->off;
-	if (s->len < sizeof(tcp) || LOAD_HEADER(f, off, &tcp))
+	if (LOAD_HEADER(f, off, &tcp))
 		return OUT_MALFORMED;
 	doff = tcp.doff * 4;
 	if (doff < sizeof(tcp) || doff > s->len)

@@ -90,7 +90,7 @@ func loadConfig(flags *pflag.FlagSet) (*Config, error) {
 		return nil, fmt.Errorf("bind flags: %w", err)
 	}
 	if file := v.GetString("config"); file != "" {
-		if err := readConfigFile(v, file, flags); err != nil {
+		if err := readConfigFile(v, file); err != nil {
 			return nil, err
 		}
 	}
@@ -106,7 +106,7 @@ func loadConfig(flags *pflag.FlagSet) (*Config, error) {
 	return cfg, cfg.validate()
 }
 
-func readConfigFile(v *viper.Viper, file string, flags *pflag.FlagSet) error {
+func readConfigFile(v *viper.Viper, file string) error {
 	v.SetConfigFile(file)
 	v.SetConfigType("yaml")
 	if err := v.ReadInConfig(); err != nil {
