@@ -2,6 +2,7 @@ package pcapio
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -26,6 +27,7 @@ func TestEveryCutGivesWhatPrecedesIt(t *testing.T) {
 		if err != io.EOF {
 			t.Fatal(err)
 		}
+		starts := recordStarts(name, content)
 		before := 0
 		for n := headSize; n < len(content); n++ {
 			got, err := records(t, content[:n])
@@ -41,11 +43,32 @@ func TestEveryCutGivesWhatPrecedesIt(t *testing.T) {
 			case err == io.EOF || errors.Is(err, ErrCut) && n < pcapFileHeader:
 			case !errors.As(err, &damage) || !errors.Is(err, ErrCut):
 				t.Fatalf("%s cut at %d: %v", name, n, err)
-			case damage.Offset >= int64(n):
-				t.Fatalf("%s cut at %d: damage at byte %d", name, n, damage.Offset)
+			case damage.Offset != starts[n]:
+				t.Fatalf("%s cut at %d: damage at byte %d, want %d", name, n, damage.Offset, starts[n])
 			}
 		}
 	}
+}
+
+// recordStarts tells for each length that a little-endian file is cut to where
+// the record or block begins that the cut goes through.
+func recordStarts(name string, content []byte) []int64 {
+	starts := make([]int64, len(content))
+	at := 0
+	for at < len(content) {
+		size := pcapFileHeader
+		switch {
+		case filepath.Ext(name) == ".pcapng":
+			size = int(binary.LittleEndian.Uint32(content[at+4:]))
+		case at > 0:
+			size = pcapRecordHeader + int(binary.LittleEndian.Uint32(content[at+8:]))
+		}
+		for i := at; i < at+size; i++ {
+			starts[i] = int64(at)
+		}
+		at += size
+	}
+	return starts
 }
 
 func TestDamageInsideCompressionGivesWhatPrecedesIt(t *testing.T) {
@@ -114,6 +137,15 @@ func TestDamageOfOneFileDoesNotEndTheOthers(t *testing.T) {
 	if got, want := seqs(c), []uint32{10, 15, 20, 40}; !slices.Equal(got, want) {
 		t.Errorf("packets %v, want %v", got, want)
 	}
+	var others []string // so many that they are closed and opened again
+	for range keepOpen {
+		others = append(others, pcapFile(t, "b.pcap", 50))
+	}
+	var damage *DamageError
+	_, _, again := read(t, Options{}, append(others, cutFile)...)
+	if !errors.As(again, &damage) || damage.Packets != 2 {
+		t.Errorf("error %v, want damage after 2 packets", again)
+	}
 	if n := strings.Count(err.Error(), "damaged at byte"); n != 2 || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("the error tells of %d files, want 2:\n%v", n, err)
 	}
@@ -141,6 +173,17 @@ func TestWhatIsNoCaptureFailsAtOnce(t *testing.T) {
 	}
 	if _, err := Open([]string{folder}, Options{}); err == nil {
 		t.Error("a folder was opened as a capture")
+	}
+}
+
+// stuck never has anything to say.
+type stuck struct{}
+
+func (stuck) Read([]byte) (int, error) { return 0, nil }
+
+func TestAStreamWithoutProgressEnds(t *testing.T) {
+	if _, err := newWindow(stuck{}).peek(1); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("error %v, want io.ErrNoProgress", err)
 	}
 }
 

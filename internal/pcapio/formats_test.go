@@ -152,6 +152,18 @@ func TestPCAPVariants(t *testing.T) {
 	}
 }
 
+func TestAPacketIsNeverShorterThanWhatWasCaptured(t *testing.T) {
+	f := &file{AppendByteOrder: binary.LittleEndian}
+	f.u32(magicMicro).u16(2, 4).u32(0, 0, 65535, 101).u32(1, 0, 3, 0).text("abc")
+	ng := &file{AppendByteOrder: binary.LittleEndian}
+	ng.section().iface(101, 0, nil).enhanced(0, 1, 2, "abc")
+	for _, content := range [][]byte{f.b, ng.b} {
+		if got, err := records(t, content); len(got) != 1 || got[0].Wire != 3 {
+			t.Errorf("got %+v, %v, want a length of 3", got, err)
+		}
+	}
+}
+
 func TestPCAPNGBlocks(t *testing.T) {
 	bothOrders(t, func(t *testing.T, f *file) {
 		f.section()

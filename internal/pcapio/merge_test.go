@@ -129,8 +129,8 @@ func TestPatternsNameEachFileOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := mustRead(t, filepath.Join(dir, "a.pcap"), filepath.Join(dir, "[ab].pcap"), filepath.Join(dir, "c[1].pcap"))
-	if len(c.segments) != 3 {
-		t.Errorf("%d packets, want one of each file", len(c.segments))
+	_, stats, err := read(t, Options{}, filepath.Join(dir, "a.pcap"), filepath.Join(dir, "[ab].pcap"), filepath.Join(dir, "c[1].pcap"))
+	if err != nil || stats.Read.Packets != 3 {
+		t.Errorf("%d packets, %v, want one of each file", stats.Read.Packets, err)
 	}
 }

@@ -76,6 +76,67 @@ func TestTheFilterDecidesWhatIsMatched(t *testing.T) {
 	}
 }
 
+// never matches nothing.
+type never struct{}
+
+func (never) Match([]byte, int) bool { return false }
+
+func TestEachLinkTypeHasItsOwnFilter(t *testing.T) {
+	f := &file{AppendByteOrder: binary.LittleEndian}
+	f.section().iface(101, 0, nil).iface(1, 0, nil)
+	for i := range uint32(4) {
+		f.enhanced(0, uint64(i), 41, string(rawTCP(2*i, "x"))).enhanced(1, uint64(i), 60, string(make([]byte, 60)))
+	}
+	o := Options{Filter: func(l packet.LinkType) (Matcher, error) {
+		if l == packet.Ethernet {
+			return never{}, nil
+		}
+		return evenSeq{}, nil
+	}}
+	if _, stats, err := read(t, o, write(t, "x.pcapng", f.b)); err != nil || stats.Filtered.Packets != 4 || stats.Delivered.Packets != 4 {
+		t.Errorf("%+v, %v; want 4 filtered, 4 delivered", stats, err)
+	}
+}
+
+// fragmentFile is a file with the two halves of a datagram, apart in time.
+func fragmentFile(t *testing.T, apart time.Duration, halves int) string {
+	t.Helper()
+	whole := rawTCP(1, "twelve bytes")
+	path := filepath.Join(t.TempDir(), "x.pcap")
+	w, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range halves {
+		p := slices.Concat(whole[:20], whole[20+16*i:36+16*i])
+		p[3] = byte(len(p))
+		p[6], p[7] = byte(1-i)<<5, byte(2*i)
+		if err := w.Packet(&packet.Record{Data: p, Link: packet.Raw, TsNs: int64(i) * int64(apart)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFragmentsWaitInCaptureTimeAndNotBeyondTheEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		apart            time.Duration
+		halves, segments int
+	}{
+		{"together", time.Second, 2, 1}, {"after a long pause", time.Minute, 2, 0}, {"one alone", 0, 1, 0},
+	} {
+		c, stats, err := read(t, Options{}, fragmentFile(t, tt.apart, tt.halves))
+		lost := stats.Dropped[packet.FragmentTimeout].Packets
+		if err != nil || len(c.segments) != tt.segments || stats.Pending.Packets != 0 || (lost > 0) != (tt.segments == 0) {
+			t.Errorf("%s: %d segments, %d timed out, %d pending, %v", tt.name, len(c.segments), lost, stats.Pending.Packets, err)
+		}
+	}
+}
+
 func TestAFilterThatCannotBeMadeFailsBeforeAnyPacket(t *testing.T) {
 	bad := errors.New("no ports in 802.11")
 	_, err := Open([]string{pcapFile(t, "a.pcap", 1)}, Options{Filter: func(packet.LinkType) (Matcher, error) { return nil, bad }})

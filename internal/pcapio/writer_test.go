@@ -147,6 +147,16 @@ func TestSegmentsOfAllShapesBecomeFrames(t *testing.T) {
 	}
 }
 
+func TestLayer3LengthsThatOptionsCannotMakeAreLeftOut(t *testing.T) {
+	for _, more := range []int{-3, 3, 44, 1000} {
+		s := segment(false, func(s *flow.Segment) { s.Data = []byte("x") })
+		s.NetBytes += more
+		if got := rewritten(t, "x.pcap", []flow.Segment{s}); len(got) != 1 || got[0].NetBytes != 41 {
+			t.Errorf("%d bytes more: %+v", more, got)
+		}
+	}
+}
+
 // TestLargeSegmentsAreSplit reassembles the pieces by hand.
 func TestLargeSegmentsAreSplit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
