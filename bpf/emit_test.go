@@ -227,6 +227,50 @@ func TestStreamWithoutTurnsIsCopiedWhole(t *testing.T) {
 	})
 }
 
+// A client that asks again before it has the answer does not wait for turns.
+func TestPipelinedRequestsAreCopiedWhole(t *testing.T) {
+	const budget, n = 2048, 3000
+	k := newKernel(t, build{budget: budget})
+	text := func(s segment, text string) segment {
+		copy(s.payload, text)
+		return s
+	}
+	first := text(client(push, 1001, 5001, n), "GET /1 HTTP/1.1")
+	answer := text(server(push, 5001, 1001+n, n), "HTTP/1.1 200 OK")
+	for _, tc := range []struct {
+		name  string
+		moves []segment
+		last  int // bytes copied of the last segment
+	}{
+		{"second request in the first one's turn",
+			opened(first, text(client(push, 1001+n, 5001, n), "POST /2 HTTP/1.1")), n},
+		{"what follows it",
+			opened(first, text(client(push, 1001+n, 5001, n), "GET /2 HTTP/1.1"), client(ack, 1001+2*n, 5001, n)), n},
+		{"second request while the answer comes",
+			opened(first, answer, text(client(push, 1001+n, 5001+100, n), "DELETE /2 HTTP/1.1")), n},
+		{"second request after the answer",
+			opened(first, answer, text(client(ack, 1001+n, 5001+n, n), "GET /2 HTTP/1.1")), budget},
+		{"an upload goes on",
+			opened(first, client(ack, 1001+n, 5001, n)), 0},
+		{"an answer that looks like a request",
+			opened(first, answer, text(server(ack, 5001+n, 1001+n, n), "GET /2 HTTP/1.1")), 0},
+		{"who asks is not known",
+			[]segment{first, text(client(ack, 1001+n, 5001, n), "GET /2 HTTP/1.1")}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			k.t = t
+			k.reset()
+			for _, s := range tc.moves {
+				k.show(k.ingress(), s.frame(), 0)
+			}
+			all := pieces(t, k.records())
+			if got := len(all[len(all)-1].Data); got != tc.last {
+				t.Errorf("copied %d bytes of the last segment, want %d", got, tc.last)
+			}
+		})
+	}
+}
+
 // What carries nothing for user space costs no record.
 func TestPureACKIsCountedOnly(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})

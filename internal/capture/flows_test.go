@@ -26,7 +26,7 @@ func openIdle(t *testing.T, opts Options) *Capture {
 }
 
 // putFlows fills the table.
-func putFlows(t *testing.T, c *Capture, n int, f bpf.CaptureFlow) {
+func putFlows(t testing.TB, c *Capture, n int, f bpf.CaptureFlow) {
 	t.Helper()
 	keys := make([]bpf.CaptureFlowKey, n)
 	values := make([]bpf.CaptureFlow, n)
@@ -211,5 +211,35 @@ func TestDepthsAreSentInBatches(t *testing.T) {
 	}
 	if c.shards[0].control.input.Count != 0 {
 		t.Error("depths are still pending")
+	}
+}
+
+// BenchmarkSweep reads a flow table of which nothing has changed, and one of which
+// all has.
+func BenchmarkSweep(b *testing.B) {
+	testutil.RequireRoot(b)
+	const n = 50_000
+	for name, busy := range map[string]bool{"idle": false, "busy": true} {
+		b.Run(name, func(b *testing.B) {
+			c, err := Open(Options{RingBytes: 4096, Shards: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			c.shards[0].handler = silent{}
+			putFlows(b, c, n, bpf.CaptureFlow{FirstNs: 1, LastNs: monotonicNow() + uint64(time.Hour)})
+			s := newSweeper(c)
+			b.ReportAllocs()
+			for b.Loop() {
+				if busy {
+					clear(s.seen)
+				}
+				if err := s.once(); err != nil {
+					b.Fatal(err)
+				}
+				c.shards[0].deliverUpdates()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/flow")
+		})
 	}
 }
