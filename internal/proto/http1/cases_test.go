@@ -64,6 +64,8 @@ func framing() []testCase {
 			want: "0 http/1.1 POST - / 200 request 88/30!malformed response 43/5\n1 http/1.1 GET h / 200 request 27/0 response 43/5\n"},
 		{name: "length that is no number", script: script(c("POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\nabc"), s("HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nhello"), c(get), s(ok5)),
 			want: "0 http/1.1 POST - / 200 request 42/3!malformed response 45/5!malformed\n1 http/1.1 GET h / 200 request 27/0 response 43/5\n"},
+		{name: "length without a number", script: script(c("POST / HTTP/1.1\r\nContent-Length:\r\n\r\nabc"), s(ok5), c(get), s(ok5)),
+			want: "0 http/1.1 POST - / 200 request 39/3!malformed response 43/5\n1 http/1.1 GET h / 200 request 27/0 response 43/5\n"},
 		{name: "request coding that is not chunked", script: script(c("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nzzz"), s(ok5)),
 			want: "0 http/1.1 POST - / 200 request 47/3!malformed response 43/5\n"},
 		{name: "huge length", script: script(c(get), s("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nx")),
@@ -170,7 +172,7 @@ func endings() []testCase {
 			want: "0 http/1.1 GET h / 200 request 27/0 response 43/5\nrequest after-message 2\n"},
 		{name: "half-closed client gets its response", script: script(c(get), fin(proto.Client), s(ok5), fin(proto.Server)),
 			want: "0 http/1.1 GET h / 200 request 27/0 response 43/5\n"},
-		{name: "request after the server's FIN", script: script(c(get), s(ok5), fin(proto.Server), c(get)),
+		{name: "request after the server's FIN", script: script(c(get), s(ok5), fin(proto.Server), c(get)), close: proto.Aborted,
 			want: "0 http/1.1 GET h / 200 request 27/0 response 43/5\n1 http/1.1 GET h / 0 request 27/0 response 0/0!no-response\n"},
 	}
 }
@@ -183,6 +185,8 @@ func switching() []testCase {
 			want: "0 http/1.1 CONNECT h:443 h:443 200 request 26/0 response 38/0\nrequest tunnel 3\nresponse tunnel 3\nswitch h:443 to \n"},
 		{name: "CONNECT with early bytes both ways", script: script(c(connect+"\x16\x03\x01"), s("HTTP/1.1 200 OK\r\n\r\nhello")),
 			want: "0 http/1.1 CONNECT h:443 h:443 200 request 26/0 response 19/0\nrequest tunnel 3\nresponse tunnel 5\nswitch h:443 to \n"},
+		{name: "CONNECT asks for no upgrade", script: script(c("CONNECT h:443 HTTP/1.1\r\nUpgrade: x\r\n\r\n"), s("HTTP/1.1 200 OK\r\nUpgrade: x\r\n\r\n"), c("y")),
+			want: "0 http/1.1 CONNECT h:443 h:443 200 request 38/0 response 31/0\nrequest tunnel 1\nswitch h:443 to \n"},
 		{name: "CONNECT refused", script: script(c(connect+get), s("HTTP/1.1 407 No\r\nContent-Length: 5\r\n\r\nhello"+ok5), c(connect), s("HTTP/1.1 200 OK\r\n\r\n"), c("x")),
 			want: "0 http/1.1 CONNECT h:443 h:443 407 request 26/0 response 43/5\n1 http/1.1 GET h / 200 request 27/0 response 43/5\n" +
 				"2 http/1.1 CONNECT h:443 h:443 200 request 26/0 response 19/0\nrequest tunnel 1\nswitch h:443 to \n"},

@@ -45,6 +45,8 @@ func skipped() []testCase {
 			want: "0 http/1.1 GET h / 200 request 27/0 response 160/110\n1" + goodPair + "response after-message 4\n"},
 		{name: "what looks like a terminator within a delivery is none", script: script(c(get), s(chunkedOK+"5\r\nhello"), skip(server, 100), s("\r\n0\r\n\r\nmore"), s("10\r\n\r\n"), c(get), s(ok5)),
 			want: "0 http/1.1 GET h / 200 request 27/0 response 172/122\n1" + goodPair},
+		{name: "a terminator with a gap in it is none", script: script(c(get), s(chunkedOK+"5\r\nhello"), skip(server, 100), s("\r\n0\r"), skip(server, 9), s("\n\r\n"), skip(server, 1), s("x")),
+			want: "0 http/1.1 GET h / 200 request 27/0 response 173/123!skipped\n"},
 		{name: "skipped between chunks, ended by FIN", script: script(c(get), s(chunkedOK+"5\r\nhello"), skip(server, 100), fin(server)),
 			want: "0 http/1.1 GET h / 200 request 27/0 response 155/105!skipped\n"},
 		{name: "skipped between chunks of a request", script: script(c("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello"), skip(client, 100), s(ok5), c(get), s(ok5)),
@@ -70,6 +72,14 @@ func skipped() []testCase {
 func skippedInDoubt() []testCase {
 	three := strings.Repeat(get, 3)
 	return []testCase{
+		{name: "next of two responses found after another gap", script: script(c(get+get), s(chunkedOK+"5\r\nhello"), skip(server, 50), s("part of"), skip(server, 50), s(ok5)),
+			want: "0 http/1.1 GET h / 200 request 27/0 response 162/112\n1" + goodPair + "depth 1\n"},
+		{name: "next of two responses found after a line end", script: script(c(get+get), s(chunkedOK+"5\r\nhello"), skip(server, 50), s("0\r\n\r\n"+ok5), c(get), s(ok5)),
+			want: "0 http/1.1 GET h / 200 request 27/0 response 110/60\n1" + goodPair + "2" + goodPair + "depth 1\n"},
+		{name: "terminator of either of two responses", script: script(c(get+get), s(chunkedOK+"5\r\nhello"), skip(server, 150), s("x\r\n0\r\n\r\n"), c("GET /3 HTTP/1.1\r\nHost: h\r\n\r\n"), s(ok5)),
+			want: "0 http/1.1 GET h / 200 request 27/0 response 213/163!skipped\n1 http/1.1 GET h / 0 request 27/0 response 0/0!skipped\n2 http/1.1 GET h /3 200 request 28/0 response 43/5\ndepth 1\n"},
+		{name: "skipped in a response head, request after it not complete", script: script(c(get), s("HTTP/1.1 200 OK\r\nA"), skip(server, 50), c("GET /2 HT"), s(ok5)),
+			want: "0 http/1.1 GET h / 200 request 27/0 response 68/0!skipped\n1 http/1.1 - - - 200 request 0/0!no-request response 43/5\nrequest aborted 9\ndepth 1\n"},
 		{name: "skipped start of a pipelined request", script: script(c(get+"GET /2 HT"), skip(client, 30), s(ok5+ok5), c(get), s(ok5)),
 			want: "0" + goodPair + "1 http/1.1 GET - /2 200 request 39/0!skipped response 43/5\n2" + goodPair + "depth 1\n"},
 		{name: "skipped from one response into the next of two", script: script(c(get+get), s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na"), skip(server, 50), s("rest"), c(get), s(ok5)),
@@ -131,6 +141,8 @@ func lostInDoubt() []testCase {
 			want: "0" + goodPair + "1" + unanswered + "2" + unanswered + "3" + stranger + "4" + goodPair + "depth 1\n"},
 		{name: "lost among pipelined requests", script: script(c(get), lose(client, 27), c(get), s(ok5+ok5+ok5), c(get), s(ok5)),
 			want: "0" + goodPair + "1" + unanswered + "2" + stranger + "3" + stranger + "4" + goodPair},
+		{name: "line that may have been a request", script: script(lose(client, 10), s(ok5), c("POST is it\r\n"+get), s(ok5+ok5), c(get), s(ok5)),
+			want: "0" + stranger + "1" + unanswered + "2" + stranger + "3" + stranger + "4" + goodPair + "request lost 12\n"},
 		{name: "lost while the client keeps two going", script: script(c(get+get), s(ok5), c(get), s(ok5), c(get), lose(server, 43), s(ok5), c(get), s(ok5), c(get), s(ok5)),
 			want: "0" + goodPair + "1" + goodPair + "2" + unanswered + "3" + unanswered + "4" + stranger + "5" + unanswered + "6" + stranger + "7" + unanswered + "8" + stranger + "depth 1\n"},
 	}
@@ -145,6 +157,10 @@ func truncated() []testCase {
 			want: "0 http/1.1 GET - /1 200 request 69/0!truncated response 549/0!truncated\n1 http/1.1 GET h /2 404 request 77/0!truncated response 518/0!truncated\n"},
 		{name: "truncated request lines", script: script(c("GET /1"), snap(client, 50), s("HTTP/1.1 200 OK\r\nX"), snap(server, 500), c("GET /2"), snap(client, 50), s("HTTP/1.1 404 No\r\nX"), snap(server, 500)),
 			want: "0 http/1.1 GET - /1 200 request 56/0!truncated response 518/0!truncated\n1 http/1.1 GET - /2 404 request 56/0!truncated response 518/0!truncated\n"},
+		{name: "truncated interim response", script: script(c(get), snap(server, 25), s(ok5), c(get), s(ok5)),
+			want: "0 http/1.1 GET h / 200 request 27/0 response 68/5!truncated\n1" + goodPair},
+		{name: "truncated request and start of the response, then anything", script: script(c("GET /1 HTTP/1.1\r\nHo"), snap(client, 50), s("HTTP/1."), snap(server, 50), c("what is this"), s(ok5), c(get), s(ok5)),
+			want: "0 http/1.1 GET - /1 0 request 69/0!truncated response 0/0!truncated\n1 http/1.1 - - - 200 request 0/0!no-request response 43/5\n2" + goodPair + "request truncated 12\nresponse truncated 57\n"},
 		{name: "truncated between chunks", script: script(c(get), s(chunkedOK+"5\r\nhello"), snap(server, 40), s("more"), snap(server, 40), c(get), s(ok5)),
 			want: "0 http/1.1 GET h / 200 request 27/0 response 139/89!truncated\n1" + goodPair},
 	}

@@ -54,7 +54,6 @@ func (p *parser) beginRequest(x *exchange) {
 	case p.serverEnded:
 		p.unanswered(x, proto.NoResponse)
 	case p.doubts != proto.Complete:
-		p.doubtAt = p.answers
 		p.unanswered(x, p.doubts)
 	case p.waiting >= p.f.limits.Outstanding:
 		p.doubt(proto.Client, proto.NoResponse)

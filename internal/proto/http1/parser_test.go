@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gortap/internal/flow"
 	"gortap/internal/proto"
 	"gortap/internal/proto/prototest"
 )
@@ -116,4 +117,25 @@ func TestParsersAndExchangesAreReused(t *testing.T) {
 	if n := len(f.parsers); n != 1 {
 		t.Errorf("%d parsers in the pool, want the one that served every connection", n)
 	}
+}
+
+func TestHeldRequestKeepsItsTime(t *testing.T) {
+	sc := script(c("CONNECT h:1 HTTP/1.1\r\n\r\n"), c(get[:9]), c(get[9:]), s("HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n"), s(ok5))
+	h := play(t, testFactory(), false, sc, prototest.Whole, proto.Complete)
+	x := h.ledger.Exchanges[1]
+	if x.Request.FirstNs != 2000 || x.Response.FirstNs != 5000 {
+		t.Errorf("request at %d ns and response at %d ns, want 2000 and 5000", x.Request.FirstNs, x.Response.FirstNs)
+	}
+}
+
+// TestRequestOfHiddenEndIsDoneWithItsResponse: nobody has to wait for the next.
+func TestRequestOfHiddenEndIsDoneWithItsResponse(t *testing.T) {
+	h := newHarness(testFactory(), false)
+	h.Data(client, []byte("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello"), 1)
+	h.Gap(client, 100, flow.Skipped, 2)
+	h.Data(server, []byte(ok5), 3)
+	if n := len(h.ledger.Exchanges); n != 1 {
+		t.Errorf("%d exchanges done after the response, want 1", n)
+	}
+	h.Close(proto.Complete, 4)
 }

@@ -26,11 +26,10 @@ func (h *half) turn() {
 	}
 	h.shedPending()
 	h.fresh, h.newTurn = true, true
-	if x := h.x; h.side == proto.Client && x != nil && !h.chunked && (x.Response.Seen || x.Response.Incomplete != proto.Complete) {
+	if h.side == proto.Client && h.x != nil && !h.chunked && h.x.Response.Seen {
 		// The request was answered: what its client says now is another.
 		h.release()
 		h.fresh, h.newTurn = true, true
-		h.p.settleBefore()
 	}
 }
 
@@ -120,7 +119,6 @@ func (h *half) leave() {
 func (h *half) shed(b []byte) {
 	if h.x == nil {
 		h.drop(int64(len(b)), h.seekWhy)
-		h.hidden(h.p.answers)
 		return
 	}
 	if h.noHead {
@@ -130,13 +128,6 @@ func (h *half) shed(b []byte) {
 	h.body(b)
 }
 
-// hidden notes that a request may have gone unseen after so many answers.
-func (h *half) hidden(answers uint64) {
-	if h.side == proto.Client {
-		h.p.doubts, h.p.doubtAt = h.seekWhy, max(h.p.doubtAt, answers)
-	}
-}
-
 // shedPending does so with a start line that came to nothing.
 func (h *half) shedPending() {
 	if h.pending == 0 {
@@ -144,7 +135,9 @@ func (h *half) shedPending() {
 	}
 	if h.x == nil {
 		h.dropPending(h.seekWhy)
-		h.hidden(h.lineAt)
+		if h.side == proto.Client { // it may have been a request
+			h.p.doubts, h.p.doubtAt = h.seekWhy, max(h.p.doubtAt, h.lineAt)
+		}
 		return
 	}
 	h.credit(h.pending)

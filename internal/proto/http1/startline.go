@@ -71,7 +71,7 @@ func capitals(method []byte) bool {
 			return false
 		}
 	}
-	return len(method) >= 3
+	return true
 }
 
 // beginsTarget reports whether b begins like a path or an absolute URI of
