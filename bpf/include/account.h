@@ -18,7 +18,7 @@
 struct emission {
 	__u64 ts_ns;
 	__u32 shard;
-	__u32 cap;  /* payload bytes to copy, from the start */
+	__u32 cap; /* payload bytes to copy, from the start */
 	__u8 wanted;
 	__u8 tail_len;
 	__u8 turn_start; /* the first byte is the first of a turn with a budget */
@@ -54,8 +54,7 @@ static __always_inline bool owns(const struct flow *f, struct flow_dir *d, const
 
 	if (d->seen && d->owner == hook)
 		return true;
-	fresh = !d->seen ||
-		(s->len && d->seq_known && (__s32)(s->seq + s->len - d->nxt) > 0) ||
+	fresh = !d->seen || (s->len && d->seq_known && (__s32)(s->seq + s->len - d->nxt) > 0) ||
 		((s->flags & TCP_ACK) && d->ack_known && (__s32)(s->ack - d->ack) > 0) ||
 		((s->flags & TCP_SYN) && (!d->syn || d->isn != s->seq)) ||
 		((s->flags & TCP_FIN) && !d->fin) || ((s->flags & TCP_RST) && !f->closed);
@@ -160,7 +159,8 @@ static __always_inline void drop_empty_holes(struct flow_dir *d)
 
 /* Counts the payload [seq, seq + len), each byte once. Returns false where the
  * segment lies so far outside the window that it cannot be of this stream. */
-static __always_inline bool note_payload(struct flow *f, struct flow_dir *d, __u8 dir, __u32 seq, __u32 len)
+static __always_inline bool note_payload(struct flow *f, struct flow_dir *d, __u8 dir, __u32 seq,
+					 __u32 len)
 {
 	__u32 end = seq + len;
 	__s32 ahead, gain;
@@ -222,7 +222,8 @@ static __always_inline void decide(const struct flow *f, const struct flow_dir *
 	e->cap = 0;
 	e->tail_len = 0;
 	e->shard = f->shard;
-	e->wanted = (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)) || (s->len && f->depth != DEPTH_NONE);
+	e->wanted = (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)) ||
+		    (s->len && f->depth != DEPTH_NONE);
 	if (!s->len || f->depth == DEPTH_NONE)
 		return;
 	if (f->depth == DEPTH_ALL || !cfg_turn_budget) {
@@ -244,8 +245,7 @@ static __always_inline void decide(const struct flow *f, const struct flow_dir *
 }
 
 /* Books the segment on its flow. The caller holds the lock. */
-static __always_inline int book(struct flow *f, struct segment *s, __u32 hook,
-				struct emission *e)
+static __always_inline int book(struct flow *f, struct segment *s, __u32 hook, struct emission *e)
 {
 	struct flow_dir *d = &f->dirs[s->dir & 1], *other = &f->dirs[!s->dir];
 	__u32 seq = s->seq + !!(s->flags & TCP_SYN);

@@ -20,8 +20,9 @@ struct slice {
 
 /* User space polls: waking it for each record costs the observed server up to
  * half of its requests. cap <= class; class is a constant. */
-static __always_inline int emit_class(struct frame *f, const struct segment *s, const struct slice *sl,
-				      void *ring, __u64 ts_ns, const __u32 class)
+static __always_inline int emit_class(struct frame *f, const struct segment *s,
+				      const struct slice *sl, void *ring, __u64 ts_ns,
+				      const __u32 class)
 {
 	struct event *e = bpf_ringbuf_reserve(ring, sizeof(*e) + class, 0);
 	__u64 cap = sl->cap;
@@ -59,8 +60,8 @@ failed:
 	return OUT_COPY_FAILED;
 }
 
-static __always_inline int emit_slice(struct frame *f, const struct segment *s, const struct slice *sl,
-				      void *ring, __u64 ts_ns)
+static __always_inline int emit_slice(struct frame *f, const struct segment *s,
+				      const struct slice *sl, void *ring, __u64 ts_ns)
 {
 	if (sl->cap == 0)
 		return emit_class(f, s, sl, ring, ts_ns, 0);

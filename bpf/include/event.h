@@ -13,18 +13,18 @@ enum depth { DEPTH_DEFAULT = 0, DEPTH_ALL = 1, DEPTH_NONE = 2 };
 
 /* Where every packet that a hook sees ends up: exactly one of these. */
 enum outcome {
-	OUT_NO_MATCH,	   /* the filter says no */
-	OUT_NOT_IP,	   /* matched, but not IPv4 or IPv6 (ARP, MPLS, ...) */
-	OUT_NOT_TCP,	   /* matched, but another transport */
-	OUT_DUPLICATE,	   /* another interface has shown this packet already */
+	OUT_NO_MATCH,  /* the filter says no */
+	OUT_NOT_IP,    /* matched, but not IPv4 or IPv6 (ARP, MPLS, ...) */
+	OUT_NOT_TCP,   /* matched, but another transport */
+	OUT_DUPLICATE, /* another interface has shown this packet already */
 	/* From here on: packets of TCP flows, "matched" in the summary. */
-	OUT_EMITTED,	   /* counted, and a record was written */
-	OUT_COUNTED,	   /* counted; nothing in it that user space needs */
-	OUT_FRAGMENT,	   /* lost: an IP fragment of a TCP packet */
-	OUT_MALFORMED,	   /* lost: headers that contradict themselves or the packet's length */
-	OUT_RING_FULL,	   /* counted, but its record or a part of it did not fit the ring */
+	OUT_EMITTED,	     /* counted, and a record was written */
+	OUT_COUNTED,	     /* counted; nothing in it that user space needs */
+	OUT_FRAGMENT,	     /* lost: an IP fragment of a TCP packet */
+	OUT_MALFORMED,	     /* lost: headers that contradict themselves or the packet's length */
+	OUT_RING_FULL,	     /* counted, but its record or a part of it did not fit the ring */
 	OUT_FLOW_TABLE_FULL, /* lost: no room for a new flow */
-	OUT_EVICTING,	   /* lost: arrived while its idle flow was being evicted */
+	OUT_EVICTING,	     /* lost: arrived while its idle flow was being evicted */
 	OUT_OUT_OF_WINDOW, /* counted; sequence number far outside the window, payload not counted */
 	OUT_COPY_FAILED,   /* counted, but its payload could not be read */
 	OUT_MAX,
@@ -69,12 +69,12 @@ struct flow_dir {
 
 struct flow {
 	struct bpf_spin_lock lock;
-	__u32 hash; /* of the key: an element that was freed and used again differs */
+	__u32 hash;	/* of the key: an element that was freed and used again differs */
 	__u64 first_ns; /* CLOCK_MONOTONIC; of bare acknowledgements the last tick */
 	__u64 last_ns;
 	struct flow_dir dirs[2];
 	__u32 shard;
-	__u8 turn;  /* direction of the last new payload */
+	__u8 turn;   /* direction of the last new payload */
 	__u8 opener; /* direction of the first SYN */
 	__u8 opener_known;
 	__u8 depth;
@@ -90,7 +90,7 @@ struct event {
 	__u64 ts_ns; /* CLOCK_MONOTONIC */
 	__u8 type;
 	__u8 dir;
-	__u8 flags; /* TCP control bits as on the wire */
+	__u8 flags;    /* TCP control bits as on the wire */
 	__u8 tail_len; /* 0 or TAIL_BYTES; then cap + tail_len < len */
 	__u32 seq;
 	__u32 ack;

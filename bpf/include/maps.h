@@ -22,15 +22,17 @@ struct {
 	__type(value, struct counter);
 } counters SEC(".maps");
 
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* Go sets the size */
+};
+
 /* One ring a shard. A flow stays in its shard, so its records stay in order. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, MAX_SHARDS);
 	__type(key, __u32);
-	__array(values, struct {
-		__uint(type, BPF_MAP_TYPE_RINGBUF);
-		__uint(max_entries, 1 << 20);
-	});
+	__array(values, struct ring);
 } rings SEC(".maps");
 
 static __always_inline void count(__u32 outcome, __u64 bytes)

@@ -38,18 +38,18 @@ static __always_inline long load(struct frame *f, __u32 off, void *to, __u32 len
 
 /* Reads a header of constant size: straight from the linear part where it lies
  * there, which saves a helper call a header. */
-#define LOAD_HEADER(f, off, to)                                                  \
-	({                                                                       \
-		void *data = (f)->xdp ? (void *)(long)((struct xdp_md *)(f)->ctx)->data : \
-			(void *)(long)((struct __sk_buff *)(f)->ctx)->data;      \
-		void *end = (f)->xdp ? (void *)(long)((struct xdp_md *)(f)->ctx)->data_end : \
-			(void *)(long)((struct __sk_buff *)(f)->ctx)->data_end;  \
-		long err = 0;                                                    \
-		if ((off) < 512 && data + (off) + sizeof(*(to)) <= end)          \
-			__builtin_memcpy(to, data + (off), sizeof(*(to)));       \
-		else                                                             \
-			err = load(f, off, to, sizeof(*(to)));                   \
-		err;                                                             \
+#define LOAD_HEADER(f, off, to)                                                                \
+	({                                                                                     \
+		void *data = (f)->xdp ? (void *)(long)((struct xdp_md *)(f)->ctx)->data :      \
+					(void *)(long)((struct __sk_buff *)(f)->ctx)->data;    \
+		void *end = (f)->xdp ? (void *)(long)((struct xdp_md *)(f)->ctx)->data_end :   \
+				       (void *)(long)((struct __sk_buff *)(f)->ctx)->data_end; \
+		long err = 0;                                                                  \
+		if ((off) < 512 && data + (off) + sizeof(*(to)) <= end)                        \
+			__builtin_memcpy(to, data + (off), sizeof(*(to)));                     \
+		else                                                                           \
+			err = load(f, off, to, sizeof(*(to)));                                 \
+		err;                                                                           \
 	})
 
 /* Is the sender A? That is the lower port, then the lower address. */
