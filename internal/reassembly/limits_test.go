@@ -216,6 +216,19 @@ func TestConnIsCountedAndNumbered(t *testing.T) {
 	}
 }
 
+func TestDefaults(t *testing.T) {
+	want := Config{
+		GapTimeout: time.Second, IdleTimeout: 5 * time.Minute, LingerTimeout: time.Minute,
+		MaxBuffered: 1 << 20, MaxTotal: 32 << 20, MaxConns: 100_000, FirstID: 1, IDStride: 1,
+	}
+	if diff := cmp.Diff(want, Config{}.withDefaults()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := (Config{MaxBuffered: 1 << 40}).withDefaults().MaxBuffered; got != 1<<30 {
+		t.Errorf("MaxBuffered: got %d", got)
+	}
+}
+
 func TestLabelsAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for r := range CloseReason(NumCloseReasons) {
