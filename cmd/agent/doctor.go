@@ -75,7 +75,7 @@ func hookFindings(tcx, clsact, xdp error) []finding {
 	}
 }
 
-const minMajor, minMinor = 5, 15
+const minMajor, minMinor = 5, 18
 
 func checkKernel() finding {
 	f := finding{what: "kernel", state: stateOK}

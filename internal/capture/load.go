@@ -87,7 +87,7 @@ func explainLoad(err error) error {
 	case errors.As(err, &verifier):
 		return &VerifierRejection{verifier}
 	case errors.Is(err, ebpf.ErrNotSupported):
-		return fmt.Errorf("load bpf programs: %w (needs Linux 5.15 or later; `agent doctor` tells what is missing)", errShort(err))
+		return fmt.Errorf("load bpf programs: %w (needs Linux 5.18 or later; `agent doctor` tells what is missing)", errShort(err))
 	default:
 		return fmt.Errorf("load bpf programs: %w", errShort(err))
 	}
