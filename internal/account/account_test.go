@@ -150,7 +150,8 @@ func TestTotalsOfARun(t *testing.T) {
 }
 
 func TestSessionAfterAnUpgradeIsNoSecondRequest(t *testing.T) {
-	a := newAccount(t, Config{}, 1)
+	a := newAccount(t, Config{LiveEndpoints: 1}, 1)
+	a.Shard(0).Tick(1000 * second)
 	f := newSim(a.Shard(0), "10.0.0.9:40000", "10.0.0.1:80").open()
 	x := f.begin("GET", "h", "/chat")
 	f.flowing(x, req, 100)
@@ -175,6 +176,9 @@ func TestSessionAfterAnUpgradeIsNoSecondRequest(t *testing.T) {
 		if m[key] != want {
 			t.Errorf("%s is %v, want %v", key, m[key], want)
 		}
+	}
+	if got := a.Live().Total.Requests; got != 1 {
+		t.Errorf("requests in the live view are %d, want 1", got)
 	}
 	if got := a.Totals().Exchanges; got != 2 {
 		t.Errorf("exchanges are %d, want 2", got)

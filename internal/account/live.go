@@ -60,9 +60,8 @@ func (v *liveWindows) window(e *endpoint, nowNs int64) *window {
 	}
 	switch last := len(v.spare) - 1; {
 	case last >= 0:
-		e.live = v.spare[last]
+		e.live = v.spare[last] // what it holds is too old to count
 		v.spare = v.spare[:last]
-		*e.live = window{}
 	case v.made < v.limit:
 		v.made++
 		e.live = &window{}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -117,16 +118,21 @@ func TestResidualIsCreditedAtOnceAndNamed(t *testing.T) {
 	// 400 of the bytes that were counted were still on their way.
 	f.handed(res, 400)
 	s.Unattributed(f.conn, res, 400, proto.NotHTTP)
+	f.seen(res, 60)
+	f.update()
+	if got := pathBytes(flatten(t, a), "(not-http)"); got != 10160 {
+		t.Errorf("%v bytes are booked, want 10160", got)
+	}
 	f.close()
 	f.end()
 	m = flatten(t, a)
 	want := map[string]float64{
 		"gor_bytes_total{direction=request,method=,path=(not-http),service=10.0.0.1:5432}":  1100,
-		"gor_bytes_total{direction=response,method=,path=(not-http),service=10.0.0.1:5432}": 9000,
+		"gor_bytes_total{direction=response,method=,path=(not-http),service=10.0.0.1:5432}": 9060,
 		"gor_tcp_payload_bytes_total{direction=request,service=10.0.0.1:5432}":              1100,
-		"gor_tcp_payload_bytes_total{direction=response,service=10.0.0.1:5432}":             9000,
+		"gor_tcp_payload_bytes_total{direction=response,service=10.0.0.1:5432}":             9060,
 		"gor_network_bytes_total{direction=request,service=10.0.0.1:5432}":                  1180,
-		"gor_network_bytes_total{direction=response,service=10.0.0.1:5432}":                 9040,
+		"gor_network_bytes_total{direction=response,service=10.0.0.1:5432}":                 9140,
 	}
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
@@ -206,6 +212,9 @@ func TestConnectionOfManyServicesBalancesForEach(t *testing.T) {
 	for i := range 3 * maxDebts { // more than can be owed at once
 		f.exchange("GET", fmt.Sprintf("h%d.example", i%(maxDebts*2)), "/", 10, 100, 1)
 	}
+	if n := len(a.Shard(0).ledgers[f.totals.Key].debts); n > maxDebts {
+		t.Errorf("%d debts", n)
+	}
 	f.seen(res, 5)
 	f.close()
 	f.end()
@@ -217,7 +226,8 @@ func TestConnectionOfManyServicesBalancesForEach(t *testing.T) {
 }
 
 func TestRolesTurnedRoundStayBalanced(t *testing.T) {
-	a := newAccount(t, Config{}, 1)
+	all := Rule{Name: "all", CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	a := newAccount(t, Config{Rules: []Rule{all}}, 1)
 	s := a.Shard(0)
 	f := newSim(s, "10.0.0.9:40000", "10.0.0.1:80").open()
 	f.conn.ClientKnown = false
@@ -262,14 +272,14 @@ func TestConnectionThatOutlivesItsFlowGoesOn(t *testing.T) {
 	key, opener := f.totals.Key, f.totals.Opener
 	f.totals = flow.Totals{Key: key, FirstNs: 1, Opener: opener, OpenerKnown: true}
 	a.Shard(0).Bytes(x, res, 30)
-	f.flowing(x, res, 5)
+	f.flowing(x, res, 500) // more than the flow before had
 	a.Shard(0).Done(x)
 	f.close()
 	f.end()
 	m := flatten(t, a)
 	checkBalance(t, m)
-	if lost, all := pathBytes(m, "(lost)"), sum(m, "gor_tcp_payload_bytes_total"); lost != 20 || all != 65 {
-		t.Errorf("lost %v of %v, want 20 of 65", lost, all)
+	if lost, all := pathBytes(m, "(lost)"), sum(m, "gor_tcp_payload_bytes_total"); lost != 20 || all != 560 {
+		t.Errorf("lost %v of %v, want 20 of 560", lost, all)
 	}
 }
 
@@ -340,5 +350,56 @@ func TestFlowsBeyondTheLimitAreCountedAndNotCalledLost(t *testing.T) {
 	}
 	if got, want := sum(m, "gor_network_bytes_total"), 4.0*(30+80); got != want {
 		t.Errorf("network bytes are %v, want %v: they need no ledger", got, want)
+	}
+}
+
+func TestTotalsThatGoBackAreThoseOfANewFlow(t *testing.T) {
+	a := newAccount(t, Config{}, 1)
+	f := newSim(a.Shard(0), "10.0.0.9:40000", "10.0.0.1:80").open()
+	f.exchange("GET", "h", "/", 100, 1000, 1)
+	f.update()
+	f.totals.Dirs = [2]flow.DirTotals{}
+	f.exchange("GET", "h", "/", 10, 20, 1)
+	f.close()
+	f.end()
+	m := flatten(t, a)
+	checkBalance(t, m)
+	if got, want := sum(m, "gor_network_bytes_total"), 1100.0+30+4*40; got != want {
+		t.Errorf("network bytes are %v, want %v", got, want)
+	}
+}
+
+func TestQuietFlowThatWasReportedIsNotGivenUp(t *testing.T) {
+	a := newAccount(t, Config{}, 1)
+	s := a.Shard(0)
+	s.Tick(1)
+	f := newSim(s, "10.0.0.9:40000", "10.0.0.1:80").open()
+	f.exchange("GET", "h", "/", 10, 20, 1)
+	f.update()
+	f.close()
+	s.Tick(int64(unreportedAfter) * 10)
+	f.update()
+	f.end()
+	m := flatten(t, a)
+	checkBalance(t, m)
+	if got := sum(m, "gor_network_bytes_total"); got != 30+80 {
+		t.Errorf("network bytes are %v, want 110", got)
+	}
+}
+
+func TestFlowThatEndsWithoutRoomIsBookedByTheNetwork(t *testing.T) {
+	a := newAccount(t, Config{MaxFlows: 1}, 1)
+	newSim(a.Shard(0), "10.0.0.9:1", "10.0.0.1:80").open()
+	f := newSim(a.Shard(0), "10.0.0.9:40000", "10.0.0.2:80")
+	f.seen(res, 100)
+	f.update()
+	f.end()
+	want := map[string]float64{
+		"gor_account_flows{}": 1,
+		"gor_network_bytes_total{direction=response,service=10.0.0.2:80}": 140,
+		"gor_unreconciled_bytes_total{by=capture}":                        100,
+	}
+	if diff := cmp.Diff(want, flatten(t, a)); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
 }

@@ -127,14 +127,10 @@ func (h *shape) isRandom() bool {
 	}
 }
 
-// isHash tells hexadecimal of at least 8 digits; without a single decimal
-// digit, which a short word may lack too, of 16.
+// isHash tells hexadecimal of at least 8 digits. Letters alone need 16, as the
+// callers see to: short words may be made of a to f too.
 func (h *shape) isHash() bool {
-	if h.hexLetters != h.letters || h.escapes > 0 {
-		return false
-	}
-	n := h.digits + h.letters
-	return n >= 16 || (n >= 8 && h.digits > 0)
+	return h.hexLetters == h.letters && h.escapes == 0 && h.digits+h.letters >= 8
 }
 
 // isWholeID judges a text that may hold separators: numbers and dates, UUIDs,

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // writeTimeout bounds a Write to a pipe: between two, the writer looks whether
@@ -124,7 +126,9 @@ func (s stream) CutBack(int64) error { return errors.ErrUnsupported }
 // A pipe or terminal is opened anew through /proc, which gives it file status
 // flags of its own: so it can be made non-blocking, and know deadlines, without
 // a change to what other programs share. Where that is not possible, a reader
-// that stops reading stops the writer for good, and Close abandons it.
+// that stops reading stops the writer for good, and Close abandons it. In both
+// cases the descriptor is another one than 1: for that one, the Go runtime
+// would make a lost reader the end of the program.
 func openStdout(f *os.File) opener {
 	opened := false
 	return func() (target, error) {
@@ -138,11 +142,10 @@ func openStdout(f *os.File) opener {
 				return stream{own}, nil
 			}
 		}
-		return borrowed{stream{f}}, nil
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, fmt.Errorf("duplicate standard output: %w", err)
+		}
+		return stream{os.NewFile(uintptr(fd), f.Name())}, nil
 	}
 }
-
-// borrowed is a file that somebody else closes.
-type borrowed struct{ stream }
-
-func (borrowed) Close() error { return nil }

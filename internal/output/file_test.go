@@ -122,6 +122,55 @@ func TestOpenErrorsNameThePathAndTheRemedy(t *testing.T) {
 	}
 }
 
+func TestCutBackLeavesWhatOthersWrote(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	file, err := openFile(path)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.Write([]byte("whole\nhalf")); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.CutBack(2); err != nil {
+		t.Error(err)
+	}
+	other, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.WriteString("theirs"); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.CutBack(2); err == nil {
+		t.Error("another program's bytes were cut off")
+	}
+	if got, want := string(readFile(t, path)), "whole\nhatheirs"; got != want {
+		t.Errorf("the file is %q, want %q", got, want)
+	}
+}
+
+func TestStdoutIsOpenedOnceAndNotAsDescriptor1(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	open := openStdout(file)
+	own, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	if fd := own.(stream).Fd(); fd <= 2 || fd == file.Fd() {
+		t.Errorf("descriptor %d", fd)
+	}
+	if _, err := open(); !errors.Is(err, ErrReaderGone) {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
 func makePipe(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pipe")
@@ -269,6 +318,9 @@ func TestStdoutThatIsAFileIsWrittenWhereItStands(t *testing.T) {
 	j, err := NewJSONL(JSONLConfig{Path: "-", Stdout: out})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if j.Reopen(); len(j.rotate) != 0 {
+		t.Error("standard output is to be opened again")
 	}
 	f := j.Feed()
 	feedLines(f, 0, 3)

@@ -115,8 +115,11 @@ func (j *JSONL) Feed() Feed {
 	return f
 }
 
-// Reopen asks the writer to open its path anew.
+// Reopen asks the writer to open its path anew. Standard output stays.
 func (j *JSONL) Reopen() {
+	if j.cfg.Path == "-" {
+		return
+	}
 	select {
 	case j.rotate <- struct{}{}:
 	default: // asked for already

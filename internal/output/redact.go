@@ -8,9 +8,6 @@ import (
 // redacted replaces a secret.
 const redacted = "REDACTED"
 
-// maxParameter is the longest name that is compared; none of a secret is longer.
-const maxParameter = 64
-
 // SensitiveParameters are the names whose values are secrets by default.
 func SensitiveParameters() []string {
 	return []string{
@@ -106,9 +103,6 @@ func (r *redactor) isSensitive(name []byte) bool {
 		}
 		if 'A' <= c && c <= 'Z' {
 			c |= 0x20
-		}
-		if len(r.scratch) == maxParameter {
-			return false
 		}
 		r.scratch = append(r.scratch, c)
 	}

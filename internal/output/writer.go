@@ -131,7 +131,6 @@ func (w *writer) writeBuffer(b *buffer) (why DropReason, ok bool) {
 		left = w.takeBack(b.b, left)
 		file := w.file
 		if why, ok = w.awaitRetry(); !ok {
-			left = fromLineStart(b.b, left)
 			break
 		}
 		if w.file != file { // a new file, or a new reader, begins with a whole line
