@@ -1,10 +1,10 @@
 // Package filter compiles pcap-filter(7) expressions, the language of tcpdump,
 // and runs them: on packets of files, through Filter.Match, and in the kernel,
 // as eBPF that Inject puts into a capture program before it is loaded. Both give
-// the same verdict, but for what LiveOnly tells and for packets with more than 32
-// extension headers, which no protochain reaches the end of in the kernel. libpcap
-// is the compiler, so the language is exactly its own; the translation from its
-// classic BPF to eBPF is ours.
+// the same verdict, but for what LiveOnly tells and for packets with more than 16
+// extension headers, which no protochain follows to their end in the kernel.
+// libpcap is the compiler, so the language is exactly its own; the translation
+// from its classic BPF to eBPF is ours.
 //
 // A filter in the kernel sees frames as they were on the wire, a VLAN tag that the
 // device took out included, but merged (GRO) and not yet split (GSO) as the hook

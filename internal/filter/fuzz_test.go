@@ -2,6 +2,7 @@ package filter
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -95,8 +96,7 @@ func FuzzKernelAgreesWithLibpcap(f *testing.F) {
 			t.Skip(err)
 		}
 		for _, p := range probes(Ethernet) {
-			p.part = 0
-			p.agree(t, spec, filter, []packet{{"fuzzed", data}})
+			p.agree(t, spec, filter, slices.Values([]packet{{"fuzzed", data}}))
 		}
 	})
 }

@@ -24,7 +24,7 @@ const (
 	maxInstructions = 1<<15 - 1
 	// maxLoops bounds how often a filter jumps back. Only protochain does, once
 	// for each header of a packet.
-	maxLoops = 32
+	maxLoops = 16
 )
 
 // The stack, from its top: the loop counter, then the words of M[].
