@@ -48,7 +48,8 @@ type Config struct {
 
 // Resolver names the service behind a server's address, for example from a
 // cluster's API. Service is called from all shards at once, for the first
-// request of a connection and where the host changes; it must not block.
+// request of a connection and where the host changes; it must not block. A
+// name that is no label (printable ASCII without quotes) is passed over.
 type Resolver interface {
 	Service(server netip.AddrPort) (name string, ok bool)
 }

@@ -27,7 +27,7 @@ func (n *namer) name(server netip.AddrPort, rawHost []byte) (name []byte, config
 		}
 	}
 	if n.resolver != nil {
-		if name, ok := n.resolver.Service(server); ok {
+		if name, ok := n.resolver.Service(server); ok && name != "" && len(name) <= maxHost && isPlainName(name) {
 			n.address = append(n.address[:0], name...)
 			return n.address, false
 		}

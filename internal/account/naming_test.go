@@ -70,6 +70,9 @@ func TestServiceComesFromRuleResolverHostAddressInThisOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := namer{rules: rules, resolver: resolverFunc(func(a netip.AddrPort) (string, bool) {
+		if a.Port() == 54 {
+			return "not a label", true
+		}
 		return "kube/dns", a.Port() == 53
 	})}
 	type result struct {
@@ -89,6 +92,7 @@ func TestServiceComesFromRuleResolverHostAddressInThisOrder(t *testing.T) {
 		{"[fd00::1]:80", "x.example", result{"six", true}},
 		{"10.2.2.3:53", "www.shop.example", result{"shops", true}},
 		{"10.2.2.3:53", "x.example", result{"kube/dns", false}},
+		{"10.2.2.3:54", "x.example", result{"x.example", false}},
 		{"10.2.2.3:80", "X.example", result{"x.example", false}},
 		{"10.2.2.3:80", "1.2.3.4", result{"10.2.2.3:80", false}},
 		{"10.2.2.3:80", "gar bage", result{"10.2.2.3:80", false}},
