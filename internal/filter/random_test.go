@@ -113,12 +113,14 @@ func TestKernelAgreesWithLibpcapOnRandomPrograms(t *testing.T) {
 	}
 }
 
-// What libpcap's interpreter leaves undefined or compiles away, but its format has.
-func TestKernelRunsWhatLibpcapLeavesUndefined(t *testing.T) {
+// What libpcap leaves undefined or compiles away, and random numbers rarely hit.
+func TestKernelComputesTheEdges(t *testing.T) {
 	spec := probeSpec(t)
 	retA := xbpf.RawInstruction{Op: unix.BPF_RET | unix.BPF_A}
 	retYes := xbpf.RawInstruction{Op: unix.BPF_RET | unix.BPF_K, K: 1}
 	ld := func(k uint32) xbpf.RawInstruction { return xbpf.RawInstruction{Op: unix.BPF_LD | unix.BPF_IMM, K: k} }
+	ldx := func(k uint32) xbpf.RawInstruction { return xbpf.RawInstruction{Op: unix.BPF_LDX | unix.BPF_IMM, K: k} }
+	aluX := func(op uint16) xbpf.RawInstruction { return xbpf.RawInstruction{Op: unix.BPF_ALU | unix.BPF_X | op} }
 	alu := func(op uint16, k uint32) xbpf.RawInstruction { return xbpf.RawInstruction{Op: unix.BPF_ALU | op, K: k} }
 	tests := []struct {
 		name string
@@ -130,6 +132,11 @@ func TestKernelRunsWhatLibpcapLeavesUndefined(t *testing.T) {
 		{"shift left by 32 gives 0", []xbpf.RawInstruction{ld(5), alu(unix.BPF_LSH, 32), retA}, 0},
 		{"shift right by 33 gives 0", []xbpf.RawInstruction{ld(5), alu(unix.BPF_RSH, 33), retA}, 0},
 		{"shift by 31 does not", []xbpf.RawInstruction{ld(5), alu(unix.BPF_LSH, 31), retA}, 1},
+		{"a sum wraps at 32 bits", []xbpf.RawInstruction{ld(0xffffffff), ldx(1), aluX(unix.BPF_ADD), retA}, 0},
+		{"a product wraps at 32 bits", []xbpf.RawInstruction{ld(0x10000), ldx(0x10000), aluX(unix.BPF_MUL), retA}, 0},
+		{"a shift by X drops bits", []xbpf.RawInstruction{ld(0x80000000), ldx(1), aluX(unix.BPF_LSH), retA}, 0},
+		{"a difference wraps at 32 bits", []xbpf.RawInstruction{ld(0), ldx(1), aluX(unix.BPF_SUB), aluX(unix.BPF_RSH), alu(unix.BPF_XOR, 0x7fffffff), retA}, 0},
+		{"a negative wraps at 32 bits", []xbpf.RawInstruction{ld(1), ldx(1), alu(unix.BPF_NEG, 0), aluX(unix.BPF_RSH), alu(unix.BPF_XOR, 0x7fffffff), retA}, 0},
 		{"returning a large A is 1", []xbpf.RawInstruction{ld(0x80000000), retA}, 1},
 		{"jumping nowhere", []xbpf.RawInstruction{{Op: unix.BPF_JMP | unix.BPF_JA}, retYes}, 1},
 		{"a scratch word that was never written is 0", []xbpf.RawInstruction{{Op: unix.BPF_LD | unix.BPF_MEM, K: 15}, retA}, 0},
