@@ -23,20 +23,27 @@ import (
 // H2Connection, and notes what it was made with.
 type echo struct{ made []string }
 
-type echoParser struct{ raw }
+type echoParser struct {
+	raw
+	echo *echo
+}
 
 func (e *echo) New(env proto.Env) proto.Parser {
 	if env.From != nil {
 		e.made = append(e.made, fmt.Sprintf("%s %s, mid-stream %t", env.From.Method, env.From.Target, env.MidStream))
 	}
-	return &echoParser{raw{conn: env.Conn, sink: env.Sink, why: proto.H2Connection}}
+	return &echoParser{raw{conn: env.Conn, sink: env.Sink, why: proto.H2Connection}, e}
+}
+
+func (p *echoParser) End(s proto.Side, _ int64) {
+	p.echo.made = append(p.echo.made, s.String()+" ended")
 }
 
 // table is like the agent's, and echo.
 func table(e *echo) []Protocol {
 	return []Protocol{
 		{Name: "http/1.1", Detect: http1.Detect, DetectMid: http1.DetectMid, Lines: true, New: func() proto.Factory { return http1.NewFactory(http1.Limits{}) }},
-		{Name: "h2c", Detect: http2.Detect, DetectMid: http2.Detect, New: func() proto.Factory { return http2.NewFactory(http2.Options{}) }},
+		{Name: "h2c", Detect: http2.Detect, DetectMid: http2.DetectMid, New: func() proto.Factory { return http2.NewFactory(http2.Options{}) }},
 		{Name: "echo", New: func() proto.Factory { return e }},
 	}
 }
@@ -80,6 +87,20 @@ func rawConn(o opened) *reassembly.Conn {
 // run plays steps through a detector and renders what came of it.
 func run(t *testing.T, d *Detector, o opened, steps []step, cut func(int) int) string {
 	t.Helper()
+	w := feed(t, d, o, steps, cut)
+	who := "client A"
+	if w.client.Port() == 4000 {
+		who = "client B"
+	}
+	text := who + "\n" + w.ledger.String()
+	for _, depth := range w.ledger.Depths {
+		text += fmt.Sprintf("depth %d\n", depth)
+	}
+	return text
+}
+
+func feed(t *testing.T, d *Detector, o opened, steps []step, cut func(int) int) *watched {
+	t.Helper()
 	w := &watched{ledger: prototest.NewLedger()}
 	w.Receiver = d.Open(rawConn(o), w.ledger, w.ledger)
 	w.conn = &w.Receiver.(*conn).conn
@@ -101,19 +122,11 @@ func run(t *testing.T, d *Detector, o opened, steps []step, cut func(int) int) s
 			w.End(s.dir, ts)
 		}
 	}
-	w.Close(reassembly.Finished, int64(len(steps)+1))
+	w.Close(reassembly.Reset, int64(len(steps)+1))
 	if err := w.ledger.Check(w.fed); err != nil {
 		t.Error(err)
 	}
-	who := "client A"
-	if w.client.Port() == 4000 {
-		who = "client B"
-	}
-	text := who + "\n" + w.ledger.String()
-	for _, depth := range w.ledger.Depths {
-		text += fmt.Sprintf("depth %d\n", depth)
-	}
-	return text
+	return w
 }
 
 type detectCase struct {
@@ -132,7 +145,7 @@ func beginnings() []detectCase {
 	return []detectCase{
 		{"HTTP/1, whatever the ports", byA, []step{a(get), b(ok5)}, "client A\n" + pair},
 		{"HTTP/1 with leading empty lines and an unknown method", byB, []step{b("\r\npurge x HTTP/1.1\r\n\r\n"), a(ok5)}, "client B\n0 http/1.1 purge - x 200 request 22/0 response 43/5\n"},
-		{"HTTP/0.9", byB, []step{b("GET /\r\n"), a("bytes")}, "client B\n0 http/0.9 GET - / 0 request 7/0 response 5/5\n"},
+		{"HTTP/0.9", byB, []step{b("GET /\r\n"), a("bytes")}, "client B\n0 http/0.9 GET - / 0 request 7/0 response 5/5!aborted\n"},
 		{"content outranks the SYN", byA, []step{b(get), a(ok5)}, "client B\n" + pair},
 		{"response first", byB, []step{a("HTTP/1.1 408 T\r\nContent-Length: 0\r\n\r\n")}, "client B\n0 http/1.1 - - - 408 request 0/0!no-request response 37/0\n"},
 		{"HTTP/2 with prior knowledge", byB, []step{b("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"), a("\x00\x00\x00\x04\x00\x00\x00\x00\x00")},
@@ -146,12 +159,14 @@ func beginnings() []detectCase {
 		{"no line end in sight", byB, []step{b("aaa bbb" + strings.Repeat("c", 9000))}, "client B\nrequest not-http 9007\n" + notHTTP},
 		{"too short to tell", byB, []step{b("GE"), {dir: flow.FromB, end: true}, {dir: flow.FromA, end: true}}, "client B\nrequest not-http 2\n"},
 		{"nothing at all", byB, []step{{dir: flow.FromB, end: true}}, "client B\n"},
+		{"server's end before the request", byB, []step{{dir: flow.FromA, end: true}, b(get)}, "client B\n0 http/1.1 GET h / 0 request 27/0 response 0/0!no-response\n"},
 		{"the other side decides", byB, []step{b("GE"), a("\x00nonsense")}, "client B\nrequest not-http 2\nresponse not-http 9\n" + notHTTP},
 	}
 }
 
 func middles() []detectCase {
 	filler := strings.Repeat("x", 30000)
+	pings := strings.Repeat("\x00\x00\x08\x06\x01\x00\x00\x00\x0012345678", 4)
 	return []detectCase{
 		{"request at the start", unseen, []step{b(get), a(ok5)}, "client B\n" + pair},
 		{"request from the lower port", unseen, []step{a(get), b(ok5)}, "client A\n" + pair},
@@ -169,6 +184,11 @@ func middles() []detectCase {
 		{"bytes without HTTP", unseen, []step{b(filler), a(filler), b(filler), a(ok5)}, "client B\nrequest not-http 60000\nresponse not-http 30043\n" + notHTTP},
 		{"a long body is not given up", unseen, []step{a(strings.Repeat(filler, 20)), b(get), a(ok5)}, "client B\n" + pair + "response mid-stream 600000\n"},
 		{"unless it is very long", unseen, []step{a(strings.Repeat(filler, 36)), b(get)}, "client B\nrequest not-http 27\nresponse not-http 1080000\n" + notHTTP},
+		{"server's end before the request in the middle", unseen, []step{b("x"), {dir: flow.FromA, end: true}, b("\n" + get)}, "client B\n0 http/1.1 GET h / 0 request 27/0 response 0/0!no-response\nrequest mid-stream 2\n"},
+		{"start line that is too long to hold", unseen, []step{b("POST /" + strings.Repeat("c", 9000) + " HTTP/1.1\r\n\r\n")}, "client B\nrequest mid-stream 9019\n"},
+		{"only HTTP/1 begins after a line end", unseen, []step{b("x\n" + pings)}, "client B\nrequest mid-stream 70\n"},
+		{"HTTP/2 frames", unseen, []step{b(pings)}, "client B\nrequest h2-connection 68\ndepth 1\n"},
+		{"two turns are not joined", unseen, []step{b("GET /"), a("x"), b(" HTTP/1.1\r\n\r\n")}, "client B\nrequest mid-stream 18\nresponse mid-stream 1\n"},
 		{"never told", unseen, []step{b("what"), a("ever")}, "client B\nrequest mid-stream 4\nresponse mid-stream 4\n"},
 	}
 }
@@ -176,7 +196,7 @@ func middles() []detectCase {
 func switches() []detectCase {
 	const upgrade = "GET /e HTTP/1.1\r\nUpgrade: ECHO\r\n\r\n"
 	return []detectCase{
-		{"CONNECT", byB, []step{b("CONNECT h:443 HTTP/1.1\r\n\r\n\x16"), a("HTTP/1.1 200 OK\r\n\r\n\x16"), b("\x16"), {dir: flow.FromA, gap: 10, why: flow.Skipped}, {dir: flow.FromB, end: true}},
+		{"CONNECT", byB, []step{b("CONNECT h:443 HTTP/1.1\r\n\r\n\x16"), a("HTTP/1.1 200 OK\r\n\r\n\x16"), b("\x16"), {dir: flow.FromA, gap: 10, why: flow.Skipped}, {dir: flow.FromA, gap: 10, why: flow.Lost}, {dir: flow.FromB, end: true}},
 			"client B\n0 http/1.1 CONNECT h:443 h:443 200 request 26/0 response 19/0\nrequest tunnel 2\nresponse tunnel 11\nrest tunnel\ndepth 2\n"},
 		{"upgrade to a protocol of the table", byB, []step{b(upgrade), a("HTTP/1.1 101 S\r\nUpgrade: echo\r\n\r\nab"), b("cd"), a("e")},
 			"client B\n0 http/1.1 GET - /e 101 request 34/0 response 33/0\nrequest h2-connection 2\nresponse h2-connection 3\n"},
@@ -214,9 +234,45 @@ func TestAnySplitIsToldTheSame(t *testing.T) {
 
 func TestUpgradeTellsTheNextProtocolWhereItComesFrom(t *testing.T) {
 	e := &echo{}
-	run(t, New(table(e)), byB, switches()[1].steps, prototest.Whole)
-	if diff := cmp.Diff([]string{"GET /e, mid-stream false"}, e.made); diff != "" {
+	steps := switches()[1].steps
+	steps = slices.Insert(steps, 1, step{dir: flow.FromB, end: true})
+	run(t, New(table(e)), byB, steps[:3], prototest.Whole)
+	if diff := cmp.Diff([]string{"GET /e, mid-stream false", "request ended"}, e.made); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestMessageBeginsWithWhatWasHeld(t *testing.T) {
+	for o, who := range []string{unseen: "mid-stream", byB: "from the SYN"} {
+		if who == "" {
+			continue
+		}
+		w := feed(t, New(table(&echo{})), opened(o), []step{b("GE"), b("T / HTTP/1.1\r\n\r\n")}, prototest.Whole)
+		if got := w.ledger.Exchanges[0].Request.FirstNs; got != 1 {
+			t.Errorf("%s: first byte at %d ns, want 1", who, got)
+		}
+	}
+}
+
+func TestWhatIsHeldIsBounded(t *testing.T) {
+	for _, o := range []opened{unseen, byB} {
+		l := prototest.NewLedger()
+		r := New(table(&echo{})).Open(rawConn(o), l, l)
+		r.Data(flow.FromB, []byte("WHATEVER /"), 1)
+		for range 100 {
+			r.Data(flow.FromB, bytes.Repeat([]byte("c"), 1000), 1)
+			if n := len(r.(*conn).side[flow.FromB].held); n > maxHeld {
+				t.Fatalf("%d bytes held", n)
+			}
+		}
+	}
+}
+
+func TestOpenerIsTheClientFromTheBeginning(t *testing.T) {
+	w := &watched{ledger: prototest.NewLedger()}
+	c := New(table(&echo{})).Open(rawConn(byA), w.ledger, w.ledger).(*conn).conn
+	if !c.ClientKnown || c.ClientAddr().Port() != 80 || c.ID != 7 {
+		t.Errorf("connection %d: client %s, known %t; want the opener, of port 80", c.ID, c.ClientAddr(), c.ClientKnown)
 	}
 }
 
@@ -227,9 +283,10 @@ func TestLateSYNNamesTheClient(t *testing.T) {
 	l := prototest.NewLedger()
 	r := New(table(&echo{})).Open(rc, l, l)
 	rc.OpenerKnown, rc.Opener = true, flow.FromA
-	r.Data(flow.FromB, []byte("\x00\x01"), 1)
+	r.Data(flow.FromB, []byte("\x16\x03"), 1)
+	r.Data(flow.FromB, []byte("\x16\x03"), 1)
 	r.Close(reassembly.Finished, 2)
-	if diff := cmp.Diff("response not-http 2\n", l.String()); diff != "" {
+	if diff := cmp.Diff("response not-http 4\nrest not-http\n", l.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -36,7 +36,7 @@ func (c *conn) look(d flow.Dir, b []byte, tsNs int64) {
 	switch {
 	case !c.middle:
 		c.lookFirst(d, b, tsNs)
-	case len(c.side[d].held) == 0 && c.lookedEnough():
+	case c.lookedEnough():
 		c.toRaw()
 		c.deliver(d, b, tsNs)
 	default:
