@@ -27,11 +27,13 @@ func (h *half) fragment(f frame, payload []byte, hole proto.Reason, owed, ts int
 			endStream: f.typ == typeHeaders && f.has(flagEndStream), fragments: b.fragments[:0],
 		}
 	case !b.open:
-		// The end of a block whose beginning was missed.
+		// The end of a block whose beginning was missed, or was none.
+		why := proto.MidStream
 		if h.missed == proto.Complete {
-			h.forget(proto.Malformed)
+			why = proto.Malformed
 		}
-		h.p.unattributed(h.side, owed, h.p.strayReason(f))
+		h.forget(why)
+		h.p.unattributed(h.side, owed, why)
 		return
 	}
 	b.owed += owed

@@ -100,7 +100,6 @@ func (p *parser) response(h *half, b *block, hd *head, ts int64) {
 		if st.x.Status = hd.status; m.FirstNs == 0 {
 			m.FirstNs = b.firstNs
 		}
-		st.sides[h.side].gap = proto.Complete
 		p.protocol(st, hd.grpc)
 	}
 	if hd.hasCode {
@@ -177,7 +176,7 @@ func (p *parser) endMessage(st *stream, s proto.Side, ts int64) {
 	side.ended, m.LastNs = true, ts
 	if !m.Seen && side.fault == proto.Complete {
 		if side.fault = side.gap; side.fault == proto.Complete {
-			side.fault = proto.MidStream
+			side.fault = proto.Malformed // no head, and none was missed
 		}
 	}
 	if st.sides[s.Other()].ended {

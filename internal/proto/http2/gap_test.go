@@ -7,6 +7,8 @@ import (
 	xhttp2 "golang.org/x/net/http2"
 
 	"gortap/internal/flow"
+	"gortap/internal/proto"
+	"gortap/internal/proto/prototest"
 )
 
 var gaps = map[flow.Gap]struct {
@@ -124,6 +126,89 @@ func TestAGapMayHideTheHeadOfAResponseOrARequest(t *testing.T) {
 		request h2-connection 33
 		response mid-stream 1
 		response h2-connection 9`)
+}
+
+func TestAGapOverTheLengthOfThePaddingLeavesTheBodyInexact(t *testing.T) {
+	w := opened()
+	w.get(1, "/1")
+	w.headers(server, 1, false, ":status: 200")
+	w.frame(server, func(f *xhttp2.Framer) error { return f.WriteDataPadded(1, true, []byte("abc"), make([]byte, 5)) })
+	w.gap(0, 9, 11, flow.Skipped)
+	w.expect(t, `
+		0 h2 GET example.org /1 200 request 25/0 response 28/9!skipped
+		request h2-connection 33
+		response h2-connection 9`)
+}
+
+func TestAGapBetweenTheFramesOfABlockLosesIt(t *testing.T) {
+	w := opened()
+	block := w.block(client, ":method: GET", ":scheme: http", ":path: /1", ":authority: example.org")
+	w.frame(client, func(f *xhttp2.Framer) error {
+		return f.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: 1, BlockFragment: block[:5], EndStream: true})
+	})
+	w.frame(client, func(f *xhttp2.Framer) error { return f.WriteContinuation(1, true, block[5:]) })
+	w.gap(0, 0, 8, flow.Lost)
+	w.get(3, "/3")
+	w.headers(server, 1, true, ":status: 200")
+	w.expect(t, `
+		0 h2 (unknown) - (unknown) 200 request 14/0!lost response 10/0
+		1 h2 GET - /3 0 request 16/0!lost response 0/0!no-response
+		request mid-stream 12
+		request h2-connection 33
+		response h2-connection 9`)
+}
+
+// Settings that were not seen may have allowed larger frames.
+func TestLargeFramesAreTakenWhereSettingsWereMissed(t *testing.T) {
+	for _, damage := range []func(*wire){
+		func(w *wire) { w.gap(0, 9, 15, flow.Lost) },
+		func(w *wire) { w.gap(0, 0, 15, flow.Lost) },
+	} {
+		w := opened()
+		w.frame(client, func(f *xhttp2.Framer) error {
+			return f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingMaxFrameSize, Val: 1 << 20})
+		})
+		damage(w)
+		w.get(1, "/")
+		w.headers(server, 1, false, ":status: 200")
+		w.data(server, 1, true, strings.Repeat("b", 100_000))
+		l := play(t, w.script, proto.Env{}, Options{}, prototest.Whole, proto.Complete)
+		if m := l.Exchanges[0].Response; m.Body != 100_000 || m.Incomplete != proto.Complete {
+			t.Errorf("response %+v", m)
+		}
+	}
+}
+
+func TestOfSeveralFramesAfterAGapTheFirstIsFound(t *testing.T) {
+	w := opened()
+	w.raw(client, "lost bytes, and then what was not")
+	w.gap(0, 0, 11, flow.Lost)
+	for id := uint32(1); id < 20; id += 2 {
+		w.get(id, "/")
+	}
+	w.join(11)
+	l := play(t, w.script, proto.Env{}, Options{}, prototest.Whole, proto.Complete)
+	if len(l.Exchanges) != 10 || l.Stray[client][proto.MidStream] != 22 {
+		t.Errorf("found %d requests, passed over %v", len(l.Exchanges), l.Stray[client])
+	}
+}
+
+func TestFramesOfAStreamLetGoAreNotTakenForUnknownOnes(t *testing.T) {
+	w := opened()
+	w.raw(client, "x")
+	w.gap(0, 0, 1, flow.Lost)
+	w.get(1, "/")
+	w.get(3, "/")
+	w.data(server, 1, false, "late")
+	w.data(server, 5, false, "of a stream that the gap hides")
+	w.headers(client, 1, true, "x: trailers, unasked")
+	l := play(t, w.script, proto.Env{}, Options{MaxStreams: 1}, prototest.Whole, proto.Complete)
+	if got := l.Stray[server]; got[proto.AfterMessage] != 13 || got[proto.MidStream] != 39 {
+		t.Errorf("stray bytes %v", got)
+	}
+	if got := l.Stray[client][proto.AfterMessage]; got == 0 || len(l.Exchanges) != 2 {
+		t.Errorf("stray bytes %v, exchanges\n%s", l.Stray[client], l)
+	}
 }
 
 func TestAGapInOtherFramesHarmsNothing(t *testing.T) {

@@ -50,7 +50,7 @@ func (r *rpc) gap(n int64) bool {
 	if r.lost {
 		return true
 	}
-	if r.have < len(r.prefix) || n > r.left {
+	if n > r.left { // nothing is left in a prefix
 		r.lost = true
 		return false
 	}

@@ -1,7 +1,11 @@
 package http2
 
 import (
+	"bufio"
+	"compress/gzip"
+	"encoding/hex"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -144,4 +148,63 @@ func TestBytesThatAreNoMessagesAreNotCounted(t *testing.T) {
 	if m.messages != 0 || !m.lost {
 		t.Errorf("%+v", m)
 	}
+}
+
+// recording returns the connection in a file of lines "side hex".
+func recording(t *testing.T, path string) (sc prototest.Script) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		side, text, _ := strings.Cut(lines.Text(), " ")
+		b, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc.From(map[string]proto.Side{"client": client, "server": server}[side], b...)
+	}
+	return sc
+}
+
+// The recording is of grpc-go 1.85 on both ends: three unary calls (one of them
+// fails, one is for a method that is not there), a stream of five messages each
+// way, a unary call with a large message, and a stream that its client cancels.
+// Messages are echoed three times over.
+func TestCallsOfARealClientAndServer(t *testing.T) {
+	sc := recording(t, "testdata/grpc-go.txt.gz")
+	l := play(t, sc, proto.Env{}, Options{}, prototest.Whole, proto.Complete)
+	want(t, l, `
+		0 grpc POST x /test.Echo/Unary 200 request 85/12 response 87/22
+		1 grpc POST x /test.Echo/Unary 200 request 36/11 response 28/0
+		2 grpc POST x /test.Echo/Nope 200 request 45/8 response 49/0
+		3 grpc POST x /test.Echo/Bidi 200 request 4126/4044 response 12121/12054
+		4 grpc POST x /test.Echo/Unary 200 request 7033/7008 response 21049/21009
+		5 grpc POST x /test.Echo/Bidi 200 request 62/24!aborted response 78/58!aborted
+		request h2-connection 524
+		response h2-connection 477
+		0 code 0
+		0 request messages 1/7
+		0 response messages 1/17
+		1 code 5
+		1 request messages 1/6
+		2 code 12
+		2 request messages 1/3
+		3 code 0
+		3 request messages 5/4019
+		3 response messages 5/12029
+		4 code 0
+		4 request messages 1/7003
+		4 response messages 1/21004
+		5 request messages 1/19
+		5 response messages 1/53`)
+	again(t, sc)
 }

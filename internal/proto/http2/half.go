@@ -50,7 +50,7 @@ type half struct {
 type passed struct {
 	stream *stream      // nil: to nobody, for the reason why
 	why    proto.Reason // meaningful where stream is nil
-	pad    int          // padding at its end; -1 until its length was read
+	pad    int          // padding at the end of DATA; -1 until its length was read
 }
 
 func (h *half) init(p *parser, s proto.Side, midStream bool) {
@@ -138,7 +138,7 @@ func (h *half) begin(f frame, ts int64) {
 	if h.passed.stream = h.p.streams[f.stream]; h.passed.stream == nil {
 		h.passed.why = h.p.strayReason(f)
 	}
-	if f.typ == typeData && f.has(flagPadded) {
+	if f.has(flagPadded) {
 		h.passed.pad = -1
 	}
 	h.credit(headerLength)

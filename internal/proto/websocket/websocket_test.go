@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/flate"
 
 	"gortap/internal/flow"
 	"gortap/internal/proto"
@@ -172,6 +171,7 @@ func TestHowASessionEndsWithoutACloseFrame(t *testing.T) {
 		{"reset between messages", whole, proto.Aborted, proto.Aborted, true},
 		{"in a frame header", whole[:1], proto.Complete, proto.Aborted, true},
 		{"in a payload", half, proto.Complete, proto.Aborted, true},
+		{"in a ping", frameOf(client, fin|opPing, "hello")[:8], proto.Complete, proto.Aborted, true},
 		{"in a message", frameOf(client, opText, "hello"), proto.Complete, proto.Aborted, true},
 		{"end not seen", whole, proto.Lost, proto.Lost, false},
 		{"agent stopped", half, proto.Unfinished, proto.Unfinished, false},
@@ -233,6 +233,46 @@ func TestAGapInAPayloadKeepsTheFraming(t *testing.T) {
 		w.send(client, opText, strings.Repeat("z", 100))
 		w.send(client, fin|opContinuation, strings.Repeat("z", 100))
 		w.expect(t, want)
+	}
+}
+
+func TestAGapInACloseFrame(t *testing.T) {
+	whole := frameOf(server, fin|opClose, closing(1001, "going away"))
+	for _, c := range []struct {
+		name     string
+		from, to int
+		code     int
+	}{
+		{"in the reason", 6, 9, 1001},
+		{"up to the end", 4, len(whole), 1001},
+		{"in the code", 3, 5, 1006},
+		{"in the code, skipped", 2, 4, 1006},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var sc prototest.Script
+			sc.From(server, whole[:c.from]...)
+			sc = append(sc, prototest.Event{Side: server, Gap: int64(c.to - c.from)})
+			sc.From(server, whole[c.to:]...)
+			sc = append(sc, prototest.Event{Side: server, Gap: 100, Why: flow.Lost}) // means nothing any more
+			if x := play(t, sc, Options{}, prototest.Whole, proto.Complete).Exchanges[0]; x.Code != c.code || x.Incomplete() != proto.Complete {
+				t.Errorf("code %d, %s", x.Code, x.Incomplete())
+			}
+		})
+	}
+}
+
+func TestAMessageWhoseBeginningIsMissingIsNotCounted(t *testing.T) {
+	var sc prototest.Script
+	sc = append(sc, prototest.Event{Side: server, Gap: 1000, Why: flow.Lost})
+	var all []byte
+	for range 20 {
+		all = append(all, frameOf(server, opContinuation, strings.Repeat("x", 200))...)
+	}
+	all = append(all, frameOf(server, fin|opContinuation, "the end")...)
+	all = append(all, frameOf(server, fin|opText, "counted")...)
+	sc.From(server, all...)
+	if m := play(t, sc, Options{}, prototest.Whole, proto.Complete).Exchanges[0].Response; m.Messages != 1 || m.MessageBytes != 7 {
+		t.Errorf("got %+v", m)
 	}
 }
 
@@ -322,72 +362,6 @@ func TestAnySplitGivesTheSameResult(t *testing.T) {
 					t.Fatalf("seed %d (-want +got):\n%s", seed, diff)
 				}
 			}
-		}
-	}
-}
-
-// deflater compresses as permessage-deflate has it (RFC 7692, 7.2.1).
-type deflater struct {
-	buf bytes.Buffer
-	w   *flate.Writer
-}
-
-func (d *deflater) message(text string, takeover bool) string {
-	if d.w == nil || !takeover {
-		d.w, _ = flate.NewWriter(&d.buf, 9)
-	}
-	d.buf.Reset()
-	_, _ = d.w.Write([]byte(text))
-	_ = d.w.Flush()
-	return strings.TrimSuffix(d.buf.String(), "\x00\x00\xff\xff")
-}
-
-func TestInflatedSizesWithAndWithoutContextTakeover(t *testing.T) {
-	for _, takeover := range []bool{true, false} {
-		var w session
-		var ds [2]deflater
-		var want, wire [2]int64
-		for i := range 200 {
-			s := proto.Side(i % 2)
-			text := strings.Repeat(fmt.Sprintf("message %d ", i%7), 1+i*i)
-			z := ds[s].message(text, takeover)
-			w.send(s, rsv1|opText, z[:len(z)/2])
-			w.send(s, fin|opContinuation, z[len(z)/2:])
-			w.send(s, fin|opText, "plain")
-			want[s] += int64(len(text)) + 5
-			wire[s] += int64(len(z)) + 5
-		}
-		for _, o := range []Options{{}, {Inflate: true}} {
-			x := play(t, w.script, o, prototest.Whole, proto.Complete).Exchanges[0]
-			sum := wire
-			if o.Inflate {
-				sum = want
-			}
-			if x.Request.MessageBytes != sum[0] || x.Response.MessageBytes != sum[1] || x.Request.Body != wire[0] || x.Request.Messages != 200 {
-				t.Errorf("takeover %v, inflate %v: %s, want %v", takeover, o.Inflate, report(&prototest.Ledger{Exchanges: []proto.Exchange{x}}), sum)
-			}
-		}
-	}
-}
-
-func TestInflatingIsBounded(t *testing.T) {
-	var w session
-	var d deflater
-	bomb := d.message(strings.Repeat("\x00", 10<<20), false)
-	w.send(server, fin|rsv1|opText, bomb)
-	text := d.message("fine", false)
-	w.send(server, fin|rsv1|opText, text)
-	w.send(server, fin|rsv1|opText, strings.Repeat("\xff", 100)) // does not inflate
-	for name, c := range map[string]struct {
-		limit int
-		want  int64
-	}{
-		"what comes out": {20_000, int64(len(bomb)) + 4 + 100},
-		"what goes in":   {1000, int64(len(bomb)) + 4 + 100},
-	} {
-		m := play(t, w.script, Options{Inflate: true, MaxMessage: c.limit}, prototest.Whole, proto.Complete).Exchanges[0].Response
-		if m.MessageBytes != c.want || m.Messages != 3 || m.Incomplete != proto.Complete {
-			t.Errorf("%s: %+v, want %d bytes", name, m, c.want)
 		}
 	}
 }

@@ -145,6 +145,31 @@ func TestAnEmptiedTableIsKnownAgain(t *testing.T) {
 	}
 }
 
+// A table known from its beginning evicts as its encoder does, so that a
+// reference to what was evicted shows that something is wrong.
+func TestAKnownTableHoldsWhatItsEncoderHolds(t *testing.T) {
+	d := NewDecoder(4096)
+	decode(d, []byte{0x3f, 0x31, 0x44, 0x02, '/', 'x', 0x44, 0x02, '/', 'y'}) // size 80: room for two of 39
+	if diff := cmp.Diff([]string{":path: /y", ":path: /x"}, decode(d, []byte{0xbe, 0xbf})); diff != "" {
+		t.Errorf("both (-want +got):\n%s", diff)
+	}
+	decode(d, []byte{0x44, 0x02, '/', 'z'})
+	if diff := cmp.Diff([]string{":path: /z", ":path: /y", "!"}, decode(d, []byte{0xbe, 0xbf, 0xc0})); diff != "" {
+		t.Errorf("after an eviction (-want +got):\n%s", diff)
+	}
+}
+
+func TestSizesOf32BitsAreTaken(t *testing.T) {
+	for block, want := range map[string]bool{
+		"\x3f\xe0\xff\xff\xff\x0f": true,  // 2^32-1
+		"\x3f\xe1\xff\xff\xff\x0f": false, // 2^32
+	} {
+		if got := len(decode(NewDecoder(100), []byte(block))) == 0; got != want {
+			t.Errorf("% x: taken %v", block, got)
+		}
+	}
+}
+
 func TestBrokenBlocksFailAndForget(t *testing.T) {
 	for name, block := range map[string][]byte{
 		"index 0":               {0x80},
@@ -186,6 +211,14 @@ func TestShapeTellsHeadersFromOtherBytes(t *testing.T) {
 		{"both kinds", []byte{0x82, 0x88}, true, Invalid},
 		{"pseudo after regular", []byte{0x90, 0x82}, true, Invalid},
 		{"absurd index", []byte{0xff, 0xff, 0xff, 0x7f}, true, Invalid},
+		{"size update", []byte{0x3f, 0xe1, 0x1f, 0x82}, true, Request},
+		{"size update after a field", []byte{0x82, 0x20}, true, Invalid},
+		{"size update, cut", []byte{0x3f, 0xe1}, true, Invalid},
+		{"size update, cut in a beginning", []byte{0x3f, 0xe1}, false, Fields},
+		{"index 0", []byte{0x80}, true, Invalid},
+		{"empty name", []byte{0x40, 0, 1, 'x'}, true, Invalid},
+		{"unknown pseudo-header", append([]byte{0x40, 4}, ":foo\x01x"...), true, Invalid},
+		{"Huffman-coded name", []byte{0x40, 0x81, 0xf3, 0x01, 'x'}, true, Fields},
 		{"absurd size", []byte{0x3f, 0xff, 0xff, 0xff, 0x7f}, true, Invalid},
 		{"upper-case name", append([]byte{0x40, 3}, "Foo\x01x"...), true, Invalid},
 		{"control characters", append([]byte{0x44, 2}, "/\x00"...), true, Invalid},
@@ -225,6 +258,21 @@ func TestDecodingDoesNotAllocate(t *testing.T) {
 	if got := testing.AllocsPerRun(1000, run); got != 0 {
 		t.Errorf("%v allocations a block", got)
 	}
+}
+
+// FuzzShapeOf: the beginning of what may be a block may be one.
+func FuzzShapeOf(f *testing.F) {
+	f.Add([]byte{0x82, 0x44, 0x02, '/', 'x'}, 3)
+	f.Add([]byte{0x3f, 0xe1, 0x1f, 0x88}, 2)
+	f.Fuzz(func(t *testing.T, b []byte, n int) {
+		if n < 0 || n > len(b) {
+			return
+		}
+		whole, part := ShapeOf(b, true), ShapeOf(b[:n], false)
+		if whole != Invalid && part != whole && part != Fields {
+			t.Errorf("% x is %d, and its first %d bytes are %d", b, whole, n, part)
+		}
+	})
 }
 
 // FuzzDecoder holds the decoder against the one of x/net, which knows only

@@ -27,8 +27,11 @@ func ShapeOf(b []byte, whole bool) Shape {
 	for len(b) > 0 {
 		if b[0]&0xe0 == 0x20 {
 			size, ok := readInteger(&b, 5)
-			if fields || (ok && size > maxPlausibleSize) || (!ok && whole) {
+			switch {
+			case fields || size > maxPlausibleSize || (!ok && whole):
 				return Invalid
+			case !ok:
+				return shape
 			}
 			continue
 		}
