@@ -141,8 +141,8 @@ func BenchmarkTemplate(b *testing.B) {
 	}
 }
 
-// BenchmarkScrape is the time that a shard waits for a scrape (merge), and the
-// whole scrape, with the default limit of endpoints reached.
+// BenchmarkScrape is a scrape with the default limit of endpoints reached, and
+// the part of it that takes the shards' locks (merge), in steps.
 func BenchmarkScrape(b *testing.B) {
 	a := newAccount(b, Config{}, 1)
 	f := newSim(a.Shard(0), "10.0.0.9:40000", "10.0.0.1:8080").open()

@@ -127,3 +127,19 @@ func TestGarbageHostsMakeNoServices(t *testing.T) {
 		t.Errorf("services are %v", got)
 	}
 }
+
+func TestScrapeOfManyServicesMissesNone(t *testing.T) {
+	a := newAccount(t, Config{}, 2)
+	const services = 3 * rowsAtATime / 2
+	for i := range services {
+		f := newSim(a.Shard(i%2), "10.0.0.9:40000", "10.0.0.1:80").open()
+		for _, path := range []string{"/a", "/b", "/c"} {
+			f.exchange("GET", fmt.Sprintf("h%d.example", i), path, 1, 1, 1)
+		}
+		f.close()
+		f.end()
+	}
+	if got, want := sum(flatten(t, a), "gor_requests_total"), 3.0*services; got != want {
+		t.Errorf("requests are %v, want %v", got, want)
+	}
+}

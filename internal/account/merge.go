@@ -19,39 +19,64 @@ type serviceBook struct {
 	endpoints                       map[endpointKey]*counters
 }
 
-// merge adds up the shards, locking one at a time.
+// rowsAtATime is how many endpoints are copied under a shard's lock, some
+// hundred microseconds' worth: the capture waits for it.
+const rowsAtATime = 256
+
+// merge adds up the shards. A service's numbers are of one moment in each
+// shard; those of different services may lie milliseconds apart.
 func (a *Account) merge() *books {
 	b := &books{services: map[string]*serviceBook{}}
 	for _, s := range a.shards {
-		s.addTo(b)
+		s.addCounts(b)
+		for from := 0; from >= 0; {
+			from = s.addServices(b, from)
+		}
 	}
 	return b
 }
 
-func (s *Shard) addTo(b *books) {
+func (s *Shard) addCounts(b *books) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b.flows += len(s.ledgers)
 	b.errors.add(&s.errors)
-	for _, svc := range s.services {
-		sum := b.services[svc.name]
-		if sum == nil {
-			sum = &serviceBook{name: svc.name, endpoints: make(map[endpointKey]*counters, len(svc.rows))}
-			b.services[svc.name] = sum
+}
+
+// addServices adds services from an index on and returns the index to go on
+// from, -1 after the last.
+func (s *Shard) addServices(b *books, from int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows := 0
+	for i := from; i < len(s.services); i++ {
+		if rows >= rowsAtATime {
+			return i
 		}
-		for side := range sum.network {
-			sum.network[side] += svc.network[side]
-			sum.retransmitted[side] += svc.retransmitted[side]
-			sum.payload[side] += svc.payload[side]
+		b.add(s.services[i])
+		rows += len(s.services[i].rows)
+	}
+	return -1
+}
+
+func (b *books) add(svc *service) {
+	sum := b.services[svc.name]
+	if sum == nil {
+		sum = &serviceBook{name: svc.name, endpoints: make(map[endpointKey]*counters, len(svc.rows))}
+		b.services[svc.name] = sum
+	}
+	for side := range sum.network {
+		sum.network[side] += svc.network[side]
+		sum.retransmitted[side] += svc.retransmitted[side]
+		sum.payload[side] += svc.payload[side]
+	}
+	for _, e := range svc.rows {
+		c := sum.endpoints[e.endpointKey]
+		if c == nil {
+			c = &counters{}
+			sum.endpoints[e.endpointKey] = c
 		}
-		for _, e := range svc.rows {
-			c := sum.endpoints[e.endpointKey]
-			if c == nil {
-				c = &counters{}
-				sum.endpoints[e.endpointKey] = c
-			}
-			c.add(&e.counters)
-		}
+		c.add(&e.counters)
 	}
 }
 

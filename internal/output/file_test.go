@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -335,7 +336,9 @@ func TestStdoutThatIsAFileIsWrittenWhereItStands(t *testing.T) {
 	checkAll(t, []byte(content), 0, 3)
 }
 
-// smallDisk mounts a file system of 64 KiB.
+// smallDisk returns a folder on a file system of 64 KiB. Its mount is detached
+// at once and lives on in an open descriptor, so that nothing is left behind
+// even if the test is killed.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -345,12 +348,15 @@ func smallDisk(t *testing.T) string {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("mount tmpfs: %v", err)
 	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
+	root, err := os.Open(dir)
+	if e := syscall.Unmount(dir, syscall.MNT_DETACH); e != nil {
+		t.Error(e)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return "/proc/self/fd/" + strconv.Itoa(int(root.Fd()))
 }
 
 func TestDiskThatFillsUpAndEmpties(t *testing.T) {
