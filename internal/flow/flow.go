@@ -28,8 +28,9 @@ type Key struct {
 	A, B         [16]byte // IPv4 as ::ffff:a.b.c.d
 	APort, BPort uint16   // host byte order
 	// Net separates equal addresses of different networks. Live capture
-	// leaves it 0 (one packet is seen on many interfaces); file readers put
-	// the VLAN ids there.
+	// leaves it 0 (one packet is seen on many interfaces), and so do files of
+	// such captures; other file readers put the VLAN ids there, or a hash of
+	// the ids of virtual networks.
 	Net uint32
 }
 

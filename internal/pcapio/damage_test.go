@@ -171,8 +171,8 @@ func TestWhatIsNoCaptureFailsAtOnce(t *testing.T) {
 			t.Errorf("%s: error %v, want %v", tt.name, err, tt.want)
 		}
 	}
-	if _, err := Open([]string{folder}, Options{}); err == nil {
-		t.Error("a folder was opened as a capture")
+	if _, err := Open([]string{folder}, Options{}); err == nil || err.Error() != "read "+folder+": is a directory" {
+		t.Errorf("error %v, want one that names the folder once", err)
 	}
 }
 

@@ -24,7 +24,8 @@ type Options struct {
 	Filter func(packet.LinkType) (Matcher, error)
 	// Tap sees each matched packet before it is decoded. May be nil.
 	Tap func(*packet.Record)
-	// MaxOpen bounds the files open at a time. Default 64.
+	// MaxOpen bounds the files open at a time. Default 64. Each takes 256 KiB,
+	// and a compressed one what its compression needs: zstd mostly 8 MiB.
 	MaxOpen int
 	// Decoder steers the decoding.
 	Decoder packet.Options
@@ -123,7 +124,7 @@ func (r *Reader) matcher(t packet.LinkType) (Matcher, error) {
 // of all damaged files, joined, after everything that precedes the damage was
 // delivered. It may be called once.
 func (r *Reader) Run(ctx context.Context, h flow.Handler) error {
-	defer context.AfterFunc(ctx, r.unblock)()
+	defer r.closePipesAfter(ctx)()
 	m := newMerge(r.sources, r.opts.MaxOpen)
 	defer r.publish()
 	defer r.Close()
@@ -220,11 +221,21 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// unblock ends a Run that waits for a pipe.
-func (r *Reader) unblock() {
-	for _, s := range r.sources {
-		if s.pipe != nil {
-			s.pipe.Close()
+// closePipesAfter ends a Run that waits for a pipe when ctx ends. The caller
+// calls what it returns when the files are no longer read.
+func (r *Reader) closePipesAfter(ctx context.Context) (stop func()) {
+	closed := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		for _, s := range r.sources {
+			if s.pipe != nil {
+				s.pipe.Close()
+			}
+		}
+	})
+	return func() {
+		if !cancel() {
+			<-closed
 		}
 	}
 }

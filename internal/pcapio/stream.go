@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync/atomic"
 
@@ -179,6 +180,10 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if c.n != nil {
 		c.n.Add(int64(n))
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err // our errors name the file themselves
 	}
 	return n, err
 }
