@@ -181,9 +181,9 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	if c.n != nil {
 		c.n.Add(int64(n))
 	}
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		err = p.Err // our errors name the file themselves
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err // our errors name the file themselves
 	}
 	return n, err
 }
