@@ -140,6 +140,7 @@ func (a *agent) run(ctx context.Context) error {
 	}
 	beside.Go(func() { a.announce(ctx) })
 	beside.Go(func() { a.showTable(ctx) })
+	beside.Go(func() { a.showProgress(ctx) })
 	beside.Go(func() { a.reopenOutputs(ctx) })
 	handlers := make([]flow.Handler, len(a.shards))
 	for i, s := range a.shards {

@@ -31,6 +31,8 @@ func inputs() []component[input] {
 func outputs() []component[output.Output] {
 	return []component[output.Output]{
 		{"output-jsonl", func(c *Config) bool { return c.OutputJSONL != "" }, openJSONL},
+		// Packets of files are passed on as they are, by the input.
+		{"output-file", func(c *Config) bool { return c.OutputFile != "" && len(c.InputFile) == 0 }, openPackets},
 	}
 }
 
@@ -88,6 +90,10 @@ func openJSONL(cfg *Config, log *slog.Logger) (output.Output, error) {
 		Sensitive:   append(output.SensitiveParameters(), cfg.RedactParams...),
 		Log:         log,
 	})
+}
+
+func openPackets(cfg *Config, log *slog.Logger) (output.Output, error) {
+	return output.NewPackets(output.PacketsConfig{Path: cfg.OutputFile, Log: log})
 }
 
 // opener makes the receivers of one shard's connections.

@@ -46,6 +46,7 @@ type Config struct {
 	MaxServices int           `mapstructure:"max-services"`
 
 	OutputJSONL  string   `mapstructure:"output-jsonl"`
+	OutputFile   string   `mapstructure:"output-file"`
 	OutputNull   bool     `mapstructure:"output-null"`
 	Redact       bool     `mapstructure:"redact"`
 	RedactParams []string `mapstructure:"redact-params"`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -17,6 +18,8 @@ import (
 // files is a set of capture files, read as one by time.
 type files struct {
 	reader  *pcapio.Reader
+	copy    *pcapio.Writer // of --output-file; nil: none
+	copyErr error
 	names   []string
 	running atomic.Bool
 	log     *slog.Logger
@@ -25,17 +28,40 @@ type files struct {
 var _ input = (*files)(nil)
 
 func openFiles(cfg *Config, log *slog.Logger) (input, error) {
+	f := &files{names: cfg.InputFile, log: log}
 	o := pcapio.Options{}
+	if cfg.OutputFile != "" {
+		var err error
+		if f.copy, err = pcapio.Create(cfg.OutputFile); err != nil {
+			return nil, fmt.Errorf("write packets: %w", err)
+		}
+		o.Tap = f.pass
+	}
 	if cfg.BPFFilter != "" {
 		o.Filter = func(link packet.LinkType) (pcapio.Matcher, error) {
 			return filter.Compile(cfg.BPFFilter, filter.LinkType(link))
 		}
 	}
-	r, err := pcapio.Open(cfg.InputFile, o)
+	var err error
+	f.reader, err = pcapio.Open(cfg.InputFile, o)
 	if err != nil {
-		return nil, usageError{explainFilter(err)}
+		return nil, errors.Join(usageError{explainFilter(err)}, f.closeCopy())
 	}
-	return &files{reader: r, names: cfg.InputFile, log: log}, nil
+	return f, nil
+}
+
+// pass writes a matched packet as it is in its file.
+func (f *files) pass(r *packet.Record) {
+	if err := f.copy.Packet(r); err != nil && f.copyErr == nil {
+		f.copyErr = fmt.Errorf("write packets: %w", err)
+	}
+}
+
+func (f *files) closeCopy() error {
+	if f.copy == nil {
+		return nil
+	}
+	return f.copy.Close()
 }
 
 // One shard: packets of a file have one order, and one core reads faster than
@@ -44,7 +70,8 @@ func (f *files) shards() int              { return 1 }
 func (f *files) control(int) flow.Control { return nil }
 func (f *files) ownTotals() bool          { return true }
 func (f *files) ready() bool              { return f.running.Load() }
-func (f *files) close() error             { return f.reader.Close() }
+func (f *files) close() error             { return errors.Join(f.reader.Close(), f.closeCopy()) }
+func (f *files) progress() (int64, int64) { return f.reader.Progress() }
 func (f *files) describe() string         { return "reading " + strings.Join(f.names, ", ") }
 
 // run reads to the end. What precedes damage counts; the damage is the error.
@@ -53,9 +80,9 @@ func (f *files) run(ctx context.Context, handlers []flow.Handler) error {
 	defer f.running.Store(false)
 	err := f.reader.Run(ctx, handlers[0])
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return nil // stopped, as asked
+		err = nil // stopped, as asked
 	}
-	return err
+	return errors.Join(err, f.copyErr, f.closeCopy())
 }
 
 // volumes counts as the live capture does: what is no TCP was never matched. Bytes

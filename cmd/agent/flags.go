@@ -42,8 +42,8 @@ func inputFlags(f *pflag.FlagSet) {
 
 func captureFlags(f *pflag.FlagSet) {
 	budget, ring := Size(2048), Size(8<<20)
-	f.String("depth", "head", "payload to copy: head (the start of each turn, the rest is counted) or all")
-	f.Var(&budget, "turn-budget", "bytes copied from the start of each turn with --depth head")
+	f.String("depth", "auto", "payload to copy: head (the start of each turn, the rest is counted), all, or auto: what the outputs need")
+	f.Var(&budget, "turn-budget", "bytes copied from the start of each turn where not all is")
 	f.Var(&ring, "ring-size", "kernel ring buffer per shard, a power of two")
 	f.Int("shards", 0, "ring shards, a power of two; 0: half the CPUs, at most 8")
 	f.Int("max-flows", 65536, "connections the kernel keeps count of at once; beyond it packets are dropped and counted")
@@ -68,6 +68,7 @@ func accountFlags(f *pflag.FlagSet) {
 
 func outputFlags(f *pflag.FlagSet) {
 	f.String("output-jsonl", "", "write one JSON line an exchange to `PATH`, or - for stdout")
+	f.String("output-file", "", "write the captured packets to `PATH`: .pcapng or .pcap, also .gz or .zst (live: implies --depth all)")
 	f.Bool("output-null", false, "no output but the metrics")
 	f.Bool("redact", true, "replace the values of secret query parameters in what is written")
 	f.StringSlice("redact-params", nil, "more query parameter `NAMES` whose values are secret")

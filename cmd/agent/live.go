@@ -31,7 +31,7 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 		return nil, err
 	}
 	budget := uint32(cfg.TurnBudget)
-	if cfg.Depth == "all" {
+	if cfg.Depth == "all" || (cfg.Depth == "auto" && cfg.OutputFile != "") {
 		budget = 0
 	}
 	c, err := capture.Open(capture.Options{

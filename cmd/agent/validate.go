@@ -19,7 +19,7 @@ func (c *Config) validate() error {
 	}{
 		{oneOf(c.Hook, string(capture.HookTC), string(capture.HookXDP)), fmt.Sprintf("--hook %q: want tc or xdp", c.Hook)},
 		{oneOf(c.TCAttach, "auto", "tcx", "clsact"), fmt.Sprintf("--tc-attach %q: want auto, tcx or clsact", c.TCAttach)},
-		{oneOf(c.Depth, "head", "all"), fmt.Sprintf("--depth %q: want head or all", c.Depth)},
+		{oneOf(c.Depth, "auto", "head", "all"), fmt.Sprintf("--depth %q: want auto, head or all", c.Depth)},
 		{oneOf(c.Table, "auto", "always", "never"), fmt.Sprintf("--table %q: want auto, always or never", c.Table)},
 		{oneOf(c.LogFormat, "text", "json"), fmt.Sprintf("--log-format %q: want text or json", c.LogFormat)},
 		{c.TurnBudget >= 256 && c.TurnBudget <= 1<<30, "--turn-budget: want 256 bytes to 1GiB (--depth all copies everything)"},

@@ -32,6 +32,13 @@ type Feed interface {
 	Close()
 }
 
+// SegmentFeed is a Feed that wants the segments too, as they were captured. It
+// borrows them.
+type SegmentFeed interface {
+	Feed
+	Segment(s *flow.Segment)
+}
+
 // Open makes the receiver of a new connection. The parsers' findings go to sink,
 // their wishes to control, which may be nil.
 type Open func(c *reassembly.Conn, sink proto.Sink, control flow.Control) reassembly.Receiver
@@ -54,6 +61,7 @@ type Options struct {
 type Shard struct {
 	account   Account
 	feeds     []Feed
+	taps      []SegmentFeed // those of the feeds that want segments
 	assembler *reassembly.Assembler
 	locked    bool
 }
@@ -63,6 +71,11 @@ var _ flow.Handler = (*Shard)(nil)
 // NewShard wires a shard.
 func NewShard(o Options) *Shard {
 	s := &Shard{account: o.Account, feeds: o.Feeds}
+	for _, f := range o.Feeds {
+		if tap, ok := f.(SegmentFeed); ok {
+			s.taps = append(s.taps, tap)
+		}
+	}
 	sink := &fanout{Account: o.Account, feeds: o.Feeds}
 	s.assembler = reassembly.New(o.Reassembly, func(c *reassembly.Conn) reassembly.Receiver {
 		r := o.Open(c, sink, o.Control)
@@ -85,6 +98,9 @@ func (s *Shard) begin() {
 // Segment implements flow.Handler.
 func (s *Shard) Segment(seg *flow.Segment) {
 	s.begin()
+	for _, t := range s.taps {
+		t.Segment(seg)
+	}
 	s.assembler.Segment(seg)
 }
 

@@ -104,6 +104,53 @@ func TestLiveEqualsOffline(t *testing.T) {
 	}
 }
 
+func TestAWrittenCaptureHoldsWhatWasSeen(t *testing.T) {
+	for _, name := range []string{"x.pcapng", "x.pcap.gz"} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			p, a := watched(t, "--output-file", path)
+			askHundred(t, p)
+			if _, err := p.Client.Run(t.Context(), "curl", "-s", "-o", "/dev/null", serverURL("/big.bin")); err != nil {
+				t.Fatal(err)
+			}
+			if status := a.stop(); status != 0 {
+				t.Errorf("live: exit status %d", status)
+			}
+			again := filepath.Join(t.TempDir(), "again.pcapng")
+			b := launch(t, p.Server, "--input-file", path, "--output-file", again, "--listen", "")
+			if status := b.wait(); status != 0 {
+				t.Errorf("offline: exit status %d", status)
+			}
+			c := launch(t, p.Server, "--input-file", again, "--listen", "")
+			if status := c.wait(); status != 0 {
+				t.Errorf("the copy: exit status %d", status)
+			}
+			x, y, z := a.readSummary(), b.readSummary(), c.readSummary()
+			if x.Exchanges != 101 || y.Exchanges != 101 || z.Exchanges != 101 {
+				t.Errorf("%d exchanges live, %d in the file, %d in its copy; want 101", x.Exchanges, y.Exchanges, z.Exchanges)
+			}
+			if x.MessageBytes != y.MessageBytes || x.MessageBytes != z.MessageBytes || len(y.Incomplete) > 0 {
+				t.Errorf("%d bytes live, %d in the file, %d in its copy; incomplete %v", x.MessageBytes, y.MessageBytes, z.MessageBytes, y.Incomplete)
+			}
+			openInTshark(t, path)
+		})
+	}
+}
+
+// openInTshark asks another program whether the file is in order.
+func openInTshark(t *testing.T, path string) {
+	t.Helper()
+	if _, err := exec.LookPath("tshark"); err != nil {
+		t.Log("tshark is not installed: only our own reader has read the file")
+		return
+	}
+	cmd := exec.Command("tshark", "-r", path, "-Y", "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0",
+		"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE")
+	if out, err := cmd.Output(); err != nil || len(out) > 0 {
+		t.Errorf("tshark: %v\n%.2000s", err, out)
+	}
+}
+
 // tcpdump writes what the agent sees to a file; stop returns once it is complete.
 func tcpdump(t *testing.T, n *lab.Namespace, dir string) (path string, stop func()) {
 	t.Helper()
