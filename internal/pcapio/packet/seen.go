@@ -13,7 +13,8 @@ import (
 // and length; the TTL and the checksum may differ. A retransmission comes from
 // the same interface again, so it is no duplicate. Nothing that was not
 // delivered is ever dropped, at the price that packets which one interface
-// segmented in another way than the next count on both.
+// segmented in another way than the next count on both. So do those of the first
+// version of Linux' cooked header, which does not tell the interface.
 type seenTable struct {
 	seed maphash.Seed
 	sets [][seenWays]seenPacket
