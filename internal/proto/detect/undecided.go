@@ -91,6 +91,12 @@ func (c *conn) lookFirst(d flow.Dir, b []byte, tsNs int64) {
 		c.deliver(d, b, tsNs)
 		return
 	}
+	n, more := proxyHeader(p.held)
+	p.passed += int64(n)
+	p.held = p.held[:copy(p.held, p.held[n:])]
+	if more || n > 0 && len(p.held) == 0 {
+		return
+	}
 	switch row, v, sure := c.match(p.held, func(t *Protocol) detector { return t.Detect }); v {
 	case proto.No:
 		c.toRaw()
@@ -179,7 +185,7 @@ func (c *conn) decide(row int, d flow.Dir, v proto.Verdict, sure bool) {
 		// Who sends requests is the client, whoever opened the connection.
 		c.conn.Client, c.conn.ClientKnown = client, c.conn.ClientKnown || sure
 	}
-	c.flushPassed(proto.MidStream)
+	c.flushPassed(c.before())
 	c.parser = c.detector.factories[row].New(c.env(nil, c.middle))
 }
 
@@ -205,14 +211,18 @@ func (c *conn) toRaw() {
 
 // giveUp ends a connection that never told.
 func (c *conn) giveUp() {
-	why := proto.NotHTTP
-	if c.middle {
-		why = proto.MidStream
-	}
 	c.believeOpener()
 	c.side[0].pass()
 	c.side[1].pass()
-	c.flushPassed(why)
+	c.flushPassed(c.before())
+}
+
+// before is the reason of bytes before the first message.
+func (c *conn) before() proto.Reason {
+	if c.middle {
+		return proto.MidStream
+	}
+	return proto.NotHTTP
 }
 
 func (c *conn) flushPassed(why proto.Reason) {

@@ -79,7 +79,7 @@ func TestGapsNeverMispairAndLaterExchangesRecover(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := testFactory()
-			for seed := range uint64(2000) {
+			for seed := range uint64(1200) {
 				g := &traffic{r: rand.New(rand.NewPCG(seed, 7))}
 				overlapping := name == "overlapping"
 				if overlapping {

@@ -79,7 +79,7 @@ func isRequestStart(line []byte) bool {
 		return false
 	}
 	line = line[:len(line)-version]
-	i := tokenLen(line, maxMethod)
+	i := tokenLen(line)
 	if i == 0 || i == len(line) || line[i] != ' ' {
 		return false
 	}
@@ -96,7 +96,7 @@ func isStatusStart(line []byte) bool {
 // couldStartRequest reports whether the incomplete line b may become an exact
 // request line.
 func couldStartRequest(b []byte) bool {
-	i := tokenLen(b, maxMethod)
+	i := tokenLen(b)
 	if i == len(b) {
 		return i <= maxMethod
 	}

@@ -49,7 +49,7 @@ func absoluteHost(target []byte) []byte {
 		return nil
 	}
 	scheme, rest, ok := bytes.Cut(target, []byte("://"))
-	if !ok || bytes.IndexAny(scheme, "/?#") >= 0 {
+	if !ok || bytes.ContainsAny(scheme, "/?#") {
 		return nil
 	}
 	if i := bytes.IndexAny(rest, "/?#"); i >= 0 {

@@ -42,7 +42,7 @@ type requestLine struct {
 // it is an HTTP/0.9 simple request, which needs a method in capitals and a path
 // or an absolute URI.
 func parseRequestLine(line []byte) (r requestLine, ok bool) {
-	i := tokenLen(line, maxMethod)
+	i := tokenLen(line)
 	if i == 0 || i == len(line) || !isSpace(line[i]) {
 		return r, false
 	}
@@ -83,7 +83,7 @@ func beginsTarget(b []byte) bool {
 // parseCutRequestLine reads the beginning of a request line whose end, with the
 // version, was not kept: it is beyond the limit or in a gap.
 func parseCutRequestLine(line []byte) (r requestLine, ok bool) {
-	i := tokenLen(line, maxMethod)
+	i := tokenLen(line)
 	if i == 0 || i == len(line) || !isSpace(line[i]) {
 		return r, false
 	}
@@ -129,7 +129,7 @@ func parseStatusLine(line []byte) (status int, v version, ok bool) {
 
 // couldBeRequest reports whether b may be the beginning of a request line.
 func couldBeRequest(b []byte) bool {
-	i := tokenLen(b, maxMethod)
+	i := tokenLen(b)
 	if i == len(b) {
 		return i <= maxMethod
 	}
@@ -146,10 +146,10 @@ func couldBeStatus(b []byte) bool {
 }
 
 // tokenLen returns how many bytes at the start of b are token characters
-// (RFC 9110, 5.6.2), at most limit+1.
-func tokenLen(b []byte, limit int) int {
+// (RFC 9110, 5.6.2), at most maxMethod+1.
+func tokenLen(b []byte) int {
 	for i, c := range b {
-		if i > limit || !isToken(c) {
+		if i > maxMethod || !isToken(c) {
 			return i
 		}
 	}

@@ -1,3 +1,6 @@
+// Package prototest is what the tests of parsers share: scripts of what a parser
+// is told, in any cut and with any damage, the connections of capture files as
+// such scripts, and a ledger that holds parsers to the contract of their sink.
 package prototest
 
 import (
