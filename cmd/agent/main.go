@@ -34,6 +34,8 @@ const (
 
 func main() {
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A reader that goes away ends its output, not the agent.
+	signal.Ignore(syscall.SIGPIPE)
 	reopen := make(chan os.Signal, 1)
 	signal.Notify(reopen, syscall.SIGHUP)
 	status := run(stop, env{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, reopen: reopen}, os.Args[1:])
