@@ -99,6 +99,15 @@ func TestDamageInsideCompressionGivesWhatPrecedesIt(t *testing.T) {
 	}
 }
 
+func TestACompressedFileCutAnywhereIsDamaged(t *testing.T) {
+	z := gzipped(t, rawTCP(1, "no capture at all"))
+	for n := 3; n < 20; n++ {
+		if _, _, err := read(t, Options{}, write(t, "x.pcap.gz", z[:n])); !errors.As(err, new(*DamageError)) || !errors.Is(err, ErrCut) {
+			t.Errorf("cut at %d: error %v, want damage", n, err)
+		}
+	}
+}
+
 func gzipped(t testing.TB, content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer

@@ -66,10 +66,10 @@ func (m *merge) end(s *source, err error) error {
 	s.close()
 	var d *DamageError
 	switch {
-	case err == io.EOF:
-		return nil
 	case errors.As(err, &d):
 		m.damages = append(m.damages, err)
+		return nil
+	case errors.Is(err, io.EOF):
 		return nil
 	}
 	return err

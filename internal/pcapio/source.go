@@ -87,7 +87,7 @@ func (s *source) probe(stay bool) error {
 		s.packets = 0
 		s.read.Store(0)
 		return nil
-	case err == io.EOF || errors.As(err, &d):
+	case errors.Is(err, io.EOF) || errors.As(err, &d):
 		s.close()
 		s.ended = err
 		return nil

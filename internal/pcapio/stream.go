@@ -113,7 +113,7 @@ func OpenStream(path string, read *atomic.Int64) (*Stream, error) {
 	if err := s.recognise(read); err != nil {
 		s.Close()
 		if s.Compressed && !errors.Is(err, ErrUnknownFormat) {
-			return nil, &DamageError{Path: path, Decompressed: true, Err: err}
+			return nil, &DamageError{Path: path, Decompressed: true, Err: cut(err)}
 		}
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}

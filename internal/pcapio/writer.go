@@ -243,7 +243,7 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	if !w.ng && len(w.interfaces) == 0 {
-		w.only(packet.Ethernet)
+		w.keep(0, w.only(packet.Ethernet))
 	}
 	w.keep(0, w.buf.Flush())
 	if w.compressor != nil {
