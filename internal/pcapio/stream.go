@@ -181,8 +181,7 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	if c.n != nil {
 		c.n.Add(int64(n))
 	}
-	var at *fs.PathError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err // our errors name the file themselves
 	}
 	return n, err
