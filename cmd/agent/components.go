@@ -44,7 +44,7 @@ func protocols(c *Config) []detect.Protocol {
 			New: func() proto.Factory { return http1.NewFactory(http1.Limits{Head: int(c.HTTPMaxHead)}) },
 		},
 		{
-			Name: "h2c", Detect: http2.Detect, DetectMid: http2.Detect,
+			Name: "h2c", Detect: http2.Detect, DetectMid: http2.DetectMid,
 			New: func() proto.Factory { return http2.NewFactory(http2.Options{}) },
 		},
 		{Name: "websocket", New: func() proto.Factory { return websocket.NewFactory(websocket.Options{}) }},
