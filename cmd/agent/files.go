@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -30,24 +32,45 @@ var _ input = (*files)(nil)
 func openFiles(cfg *Config, log *slog.Logger) (input, error) {
 	f := &files{names: cfg.InputFile, log: log}
 	o := pcapio.Options{}
-	if cfg.OutputFile != "" {
-		var err error
-		if f.copy, err = pcapio.Create(cfg.OutputFile); err != nil {
-			return nil, fmt.Errorf("write packets: %w", err)
-		}
-		o.Tap = f.pass
-	}
 	if cfg.BPFFilter != "" {
 		o.Filter = func(link packet.LinkType) (pcapio.Matcher, error) {
 			return filter.Compile(cfg.BPFFilter, filter.LinkType(link))
 		}
 	}
+	if cfg.OutputFile != "" {
+		if err := notAnInput(cfg); err != nil {
+			return nil, err
+		}
+		o.Tap = f.pass
+	}
 	var err error
-	f.reader, err = pcapio.Open(cfg.InputFile, o)
-	if err != nil {
-		return nil, errors.Join(usageError{explainFilter(err)}, f.closeCopy())
+	if f.reader, err = pcapio.Open(cfg.InputFile, o); err != nil {
+		return nil, usageError{explainFilter(err)}
+	}
+	// Last: it empties the file.
+	if cfg.OutputFile != "" {
+		if f.copy, err = pcapio.Create(cfg.OutputFile); err != nil {
+			return nil, errors.Join(fmt.Errorf("write packets: %w", err), f.reader.Close())
+		}
 	}
 	return f, nil
+}
+
+// notAnInput keeps the output from emptying a file that is to be read.
+func notAnInput(cfg *Config) error {
+	out, err := os.Stat(cfg.OutputFile)
+	if err != nil {
+		return nil //nolint:nilerr // it is not there yet
+	}
+	for _, pattern := range cfg.InputFile {
+		names, _ := filepath.Glob(pattern) // a wrong pattern is for the reader to tell
+		for _, name := range names {
+			if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
+				return usagef("--output-file %s: is also an input (choose another name)", cfg.OutputFile)
+			}
+		}
+	}
+	return nil
 }
 
 // pass writes a matched packet as it is in its file.

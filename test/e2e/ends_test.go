@@ -178,6 +178,7 @@ func TestMistakesAreToldInOneLineWithTheRemedy(t *testing.T) {
 		{"port in use", []string{"--bpf-filter", "tcp"}, 1, []string{listen, "in use", "--listen"}},
 		{"no such interface", []string{"--bpf-filter", "tcp", "--listen", "", "--interface", "eth7"}, 1, []string{"eth7", "lo"}},
 		{"no such file", []string{"--input-file", "/nonexistent/*.pcap"}, 2, []string{"/nonexistent/*.pcap"}},
+		{"output over the input", []string{"--input-file", damaged, "--output-file", damaged, "--listen", ""}, 2, []string{damaged, "also an input"}},
 		{"damaged file", []string{"--input-file", damaged, "--listen", ""}, 1, []string{damaged, "at byte"}},
 		{"output in no folder", []string{"--bpf-filter", "tcp", "--listen", "", "--output-jsonl", "/nonexistent/x"}, 1, []string{"/nonexistent/x"}},
 	} {
