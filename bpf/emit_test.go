@@ -159,6 +159,20 @@ func TestRestOfATurnIsToldByHeader(t *testing.T) {
 	}
 }
 
+// What was sent before begins no turn: the budget stays used up.
+func TestRetransmissionIsNoTurn(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	request := client(push, 1001, 5001, 100)
+	for _, s := range opened(request, server(ack, 5001, 1101, 3000), request) {
+		k.show(k.ingress(), s.frame(), 0)
+	}
+	k.records()
+	k.show(k.ingress(), server(ack, 8001, 1101, 3000).frame(), 0)
+	if got := k.records()[0].Data; got != "" {
+		t.Errorf("copied %d bytes beyond the budget of the turn", len(got))
+	}
+}
+
 // Two beginnings of a turn lead to a stream without turns: from there on all is
 // copied, in both directions, without a word from user space.
 func TestStreamWithoutTurnsIsCopiedWhole(t *testing.T) {

@@ -271,7 +271,7 @@ static __always_inline int book(struct flow *f, struct segment *s, __u32 hook, s
 	if (s->len && !((s->flags & TCP_SYN) && d->syn_waits)) {
 		if (!note_payload(f, d, s->dir, seq, s->len))
 			outcome = OUT_OUT_OF_WINDOW;
-		else if (!d->fin || !other->fin)
+		else
 			f->closed = 0; /* the RST before it did not end anything */
 	}
 	if (s->flags & TCP_FIN)

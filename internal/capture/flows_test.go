@@ -2,6 +2,8 @@ package capture
 
 import (
 	"encoding/binary"
+	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -166,6 +168,55 @@ func TestAllFlowsAreEndedThroughASmallRing(t *testing.T) {
 	<-done
 	if len(k.ends) != n {
 		t.Errorf("%d flows ended, want %d", len(k.ends), n)
+	}
+}
+
+func TestManyFlowsAreEvictedInOneGo(t *testing.T) {
+	c := openIdle(t, Options{})
+	const n = 100
+	putFlows(t, c, n, bpf.CaptureFlow{FirstNs: 1})
+	keys := make([]bpf.CaptureFlowKey, n)
+	for i := range keys {
+		binary.BigEndian.PutUint32(keys[i].A[:], uint32(i))
+	}
+	if done, err := c.shards[0].control.evict(keys, math.MaxUint64); err != nil || done != n {
+		t.Errorf("evicted %d flows, %v, want %d", done, err, n)
+	}
+}
+
+// Counters are read by others than those who close.
+func TestCountersOutliveTheCapture(t *testing.T) {
+	p := testutil.Pair(t, 1)
+	l := start(t, p.Server, Options{})
+	talks(t, p.Server, p.Client, "192.0.2.1:80", 1, 1000, 1000)
+	want := l.stop()
+	if want.Matched.Packets == 0 {
+		t.Error("nothing counted")
+	}
+	var wg sync.WaitGroup
+	closed := make(chan struct{})
+	wg.Go(func() {
+		for open := true; open; {
+			select {
+			case <-closed:
+				open = false
+			default:
+			}
+			if _, err := l.Stats(); err != nil {
+				t.Errorf("stats while it closes: %v", err)
+			}
+			if fill := l.RingFill(); fill != 0 {
+				t.Errorf("ring fill %v, want 0", fill)
+			}
+		}
+	})
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	close(closed)
+	wg.Wait()
+	if diff := cmp.Diff(want, l.stats()); diff != "" {
+		t.Errorf("stats (-before +after Close):\n%s", diff)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -222,6 +223,39 @@ func TestFailuresNameTheirRemedy(t *testing.T) {
 	busy.stop()
 }
 
+// A tcx program that lets nothing through to those behind it hides nothing.
+func TestForeignTCXProgramHidesNothing(t *testing.T) {
+	p := testutil.Pair(t, 1)
+	const pass = 0 // TCX_PASS ends the list
+	prog := verdictProgram(t, pass)
+	defer prog.Close()
+	inside(t, p.Server, func() error {
+		tcx, err := link.AttachTCX(link.TCXOptions{
+			Interface: ifindex(t), Program: prog, Attach: ebpf.AttachTCXEgress, Anchor: link.Head(),
+		})
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { tcx.Close() })
+		return nil
+	})
+	l := start(t, p.Server, Options{Attach: AttachTCX, Interfaces: []string{lab.Device}})
+	sent := talks(t, p.Server, p.Client, "192.0.2.1:80", 1, 1000, 1000)
+	l.stop()
+	l.checkTalk(sent[0], true, true)
+}
+
+func verdictProgram(t *testing.T, verdict int32) *ebpf.Program {
+	t.Helper()
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SchedCLS, Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, verdict), asm.Return()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prog
+}
+
 // A clsact qdisc that was there stays there, and so does what others put in it.
 // They may let nothing through to those behind them, or be of a kind that shares
 // its priority with no one.
@@ -272,12 +306,7 @@ func ifindex(t *testing.T) int {
 // addForeign puts somebody else's filter at egress, where such are put: first.
 func addForeign(t *testing.T, n *lab.Namespace, verdict int32, proto uint16) {
 	t.Helper()
-	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.SchedCLS, Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, verdict), asm.Return()},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	prog := verdictProgram(t, verdict)
 	defer prog.Close()
 	inside(t, n, func() error {
 		index := ifindex(t)
