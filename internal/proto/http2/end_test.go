@@ -91,6 +91,15 @@ func TestGoAwayEndsTheStreamsThatWillNotBeAnswered(t *testing.T) {
 	if l.Exchanges[0].Seq != 1 {
 		t.Error("stream 3 did not end with GOAWAY")
 	}
+
+	w = opened()
+	w.get(1, "/1")
+	w.frame(client, func(f *xhttp2.Framer) error { return f.WriteGoAway(0, xhttp2.ErrCodeNo, nil) }) // of pushes
+	w.headers(server, 1, true, ":status: 200")
+	w.expect(t, `
+		0 h2 GET example.org /1 200 request 25/0 response 10/0
+		request h2-connection 50
+		response h2-connection 9`)
 }
 
 func TestAStreamMayEndWhileAFrameOfThePeerIsUnderWay(t *testing.T) {

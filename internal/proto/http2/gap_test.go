@@ -202,6 +202,7 @@ func TestFramesOfAStreamLetGoAreNotTakenForUnknownOnes(t *testing.T) {
 	w.data(server, 1, false, "late")
 	w.data(server, 5, false, "of a stream that the gap hides")
 	w.headers(client, 1, true, "x: trailers, unasked")
+	w.raw(client, "\x00\x00\x01\x01\x05\x00\x00\x00\x01\xfe") // and of fields that nobody knows
 	l := play(t, w.script, proto.Env{}, Options{MaxStreams: 1}, prototest.Whole, proto.Complete)
 	if got := l.Stray[server]; got[proto.AfterMessage] != 13 || got[proto.MidStream] != 39 {
 		t.Errorf("stray bytes %v", got)

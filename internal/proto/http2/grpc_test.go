@@ -62,6 +62,14 @@ func TestAStreamingCallIsCountedWhileItRuns(t *testing.T) {
 	}
 }
 
+func TestNumbers(t *testing.T) {
+	for text, want := range map[string]int{"0": 0, "16": 16, "999": 999, "1000": -1, "": -1, "1x": -1, "-1": -1, "99999999999999999999": -1} {
+		if n, ok := number([]byte(text), 999); (ok && n != want) || ok != (want >= 0) {
+			t.Errorf("%q: %d, %v", text, n, ok)
+		}
+	}
+}
+
 func TestContentTypesThatAreGRPC(t *testing.T) {
 	for text, want := range map[string]bool{
 		"application/grpc": true, "application/grpc+json": true, "application/grpc; charset=utf-8": true,

@@ -81,7 +81,8 @@ func (hd *head) pseudo(f hpack.Field) {
 	case ":scheme", ":protocol":
 		hd.request = true
 	case ":status":
-		hd.response, hd.status = true, number(f.Value, 999)
+		hd.response = true
+		hd.status, _ = number(f.Value, 999)
 	}
 }
 
@@ -97,9 +98,7 @@ func (hd *head) regular(f hpack.Field) {
 			hd.grpc = yes
 		}
 	case "grpc-status":
-		if len(f.Value) > 0 {
-			hd.code, hd.hasCode = number(f.Value, 1<<31-1), true
-		}
+		hd.code, hd.hasCode = number(f.Value, 1<<31-1)
 	}
 }
 
@@ -129,16 +128,15 @@ func (hd *head) target() span {
 	return hd.path
 }
 
-// number reads a decimal number up to limit; 0 for what is none.
-func number(b []byte, limit int) int {
-	n := 0
+// number reads a decimal number up to limit; 0 and false for what is none.
+func number(b []byte, limit int) (n int, ok bool) {
 	for _, c := range b {
 		if c < '0' || c > '9' || n > (limit-int(c-'0'))/10 {
-			return 0
+			return 0, false
 		}
 		n = n*10 + int(c-'0')
 	}
-	return n
+	return n, len(b) > 0
 }
 
 // line adds a field to the lines. Cookie crumbs become one field again (RFC

@@ -48,7 +48,9 @@ func TestHeaderBlocksMayBeSplitPaddedAndPrioritised(t *testing.T) {
 	})
 	w.frame(client, func(f *xhttp2.Framer) error { return f.WriteContinuation(1, false, block[3:5]) })
 	w.frame(client, func(f *xhttp2.Framer) error { return f.WriteContinuation(1, false, nil) })
-	w.frame(client, func(f *xhttp2.Framer) error { return f.WriteContinuation(1, true, block[5:]) })
+	w.frame(client, func(f *xhttp2.Framer) error { // with a flag that means padding elsewhere
+		return f.WriteRawFrame(xhttp2.FrameContinuation, flagEndHeaders|flagPadded, 1, block[5:])
+	})
 	w.headers(server, 1, false, ":status: 200")
 	w.frame(server, func(f *xhttp2.Framer) error { return f.WriteDataPadded(1, false, []byte("abc"), make([]byte, 20)) })
 	w.frame(server, func(f *xhttp2.Framer) error { return f.WriteDataPadded(1, true, nil, make([]byte, 0)) })
@@ -360,6 +362,20 @@ func TestAnUpgradedRequestIsAnsweredOnStreamOne(t *testing.T) {
 	if x := l.Exchanges[0]; !x.Upgraded || x.Request.LastNs != 20 || x.Response.FirstNs != 1000 {
 		t.Errorf("times %+v", x)
 	}
+}
+
+// What the server may send on an upgraded connection was told in the request,
+// which is not read here.
+func TestAnUpgradedServerMaySendLargeFramesButNoOtherBytes(t *testing.T) {
+	from := &proto.Exchange{Method: []byte("GET"), Target: []byte("/up"), Host: []byte("h"), Status: 101}
+	w := newWire()
+	w.headers(server, 1, false, ":status: 200")
+	w.data(server, 1, true, strings.Repeat("b", 20_000))
+	w.raw(server, "HTTP/1.1 400 Bad Request\r\n\r\n")
+	l := play(t, w.script, proto.Env{From: from}, Options{}, prototest.Whole, proto.Complete)
+	want(t, l, `
+		0 h2 GET h /up 200 request 0/0 response 20019/20000
+		response malformed 28`)
 }
 
 func TestAnObserverGetsHeadsAsTextAndBodiesAsTheyAre(t *testing.T) {

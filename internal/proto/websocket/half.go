@@ -34,20 +34,13 @@ type half struct {
 	// One message may be under way, control frames in between (RFC 6455, 5.4).
 	open       bool
 	compressed bool
-	holed      bool  // bytes of it are missing
+	holed      bool  // bytes of it are missing, or too many to hold
 	beheaded   bool  // so is its beginning, and nobody knows how much
 	size       int64 // of its payload so far
 
-	inflater *inflater // nil unless asked for
-	unmasked []byte    // scratch
+	unmasked []byte // scratch
+	deflated []byte // of a compressed message, if it is to be inflated
 	search   search
-}
-
-func (h *half) init(p *parser, s proto.Side, m *proto.Message, o Options) {
-	h.p, h.side, h.message = p, s, m
-	if o.Inflate {
-		h.inflater = newInflater(o.MaxMessage)
-	}
 }
 
 func (h *half) credit(n, ts int64) {
@@ -109,6 +102,7 @@ func (h *half) begin(header []byte) {
 	}
 	if !f.control() && !h.open {
 		h.open, h.compressed, h.size, h.holed, h.beheaded = true, f.compressed, 0, false, false
+		h.deflated = h.deflated[:0]
 	}
 	h.frame, h.left, h.state = f, f.length, inPayload
 	if f.length == 0 {
@@ -140,7 +134,7 @@ func (h *half) payload(b []byte) {
 
 // deliver hands a message's bytes, unmasked, to those who want them.
 func (h *half) deliver(b []byte, at uint64) {
-	inflate := h.inflater != nil && h.compressed
+	inflate := h.p.factory.inflater != nil && h.compressed
 	if h.p.observer == nil && !inflate {
 		return
 	}
@@ -155,7 +149,10 @@ func (h *half) deliver(b []byte, at uint64) {
 		h.p.observer.Payload(&h.p.x, h.side, proto.Body, b)
 	}
 	if inflate {
-		h.inflater.add(b)
+		h.holed = h.holed || len(h.deflated)+len(b) > h.p.factory.limit
+		if !h.holed {
+			h.deflated = append(h.deflated, b...)
+		}
 	}
 }
 
@@ -168,19 +165,19 @@ func (h *half) end() {
 		h.p.closed(h.closeCode())
 	case h.frame.control():
 	case h.frame.fin:
-		size := h.messageSize()
 		if h.open = false; !h.beheaded {
 			h.message.Messages++
-			h.message.MessageBytes += size
+			h.message.MessageBytes += h.messageSize()
 		}
 	}
 }
 
 func (h *half) messageSize() int64 {
-	if h.inflater == nil || !h.compressed {
+	z := h.p.factory.inflater
+	if z == nil || !h.compressed || h.holed {
 		return h.size
 	}
-	if n, ok := h.inflater.end(h.holed || h.beheaded); ok {
+	if n, ok := z.size(&h.deflated); ok {
 		return n
 	}
 	return h.size
@@ -276,8 +273,5 @@ func reason(why flow.Gap) proto.Reason {
 func (h *half) desync(why proto.Reason) {
 	h.mark(why)
 	h.state, h.have, h.open = searching, 0, false
-	if h.inflater != nil {
-		h.inflater.lose()
-	}
 	h.search.reset()
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/klauspost/compress/flate"
 
-	"gortap/internal/flow"
 	"gortap/internal/proto"
 	"gortap/internal/proto/prototest"
 )
@@ -57,52 +56,38 @@ func TestInflatedSizesWithAndWithoutContextTakeover(t *testing.T) {
 	}
 }
 
-func TestInflatingIsBounded(t *testing.T) {
-	var w session
+func TestMessagesThatCannotBeInflatedCountAsTransferred(t *testing.T) {
 	var d deflater
-	bomb := d.message(strings.Repeat("\x00", 10<<20), false)
-	w.send(server, fin|rsv1|opText, bomb)
-	text := d.message("fine", false)
-	w.send(server, fin|rsv1|opText, text)
-	w.send(server, fin|rsv1|opText, strings.Repeat("\xff", 100)) // does not inflate
-	for name, c := range map[string]struct {
-		limit int
-		want  int64
-	}{
-		"what comes out": {20_000, int64(len(bomb)) + 4 + 100},
-		"what goes in":   {1000, int64(len(bomb)) + 4 + 100},
-	} {
-		m := play(t, w.script, Options{Inflate: true, MaxMessage: c.limit}, prototest.Whole, proto.Complete).Exchanges[0].Response
-		if m.MessageBytes != c.want || m.Messages != 3 || m.Incomplete != proto.Complete {
-			t.Errorf("%s: %+v, want %d bytes", name, m, c.want)
-		}
+	bomb, text := d.message(strings.Repeat("\x00", 100_000), false), d.message("fine", false)
+	half := d.message(strings.Repeat("abcdefg", 200), false)
+	noise := make([]byte, 1500)
+	for i := range noise {
+		noise[i] = byte(i * i >> 3)
 	}
-}
-
-func TestAHoleInACompressedMessageCostsWhatRefersToIt(t *testing.T) {
-	var d deflater
-	text := strings.Repeat("some text to refer to ", 20)
-	for _, c := range []struct {
-		name     string
-		gap      [2]int // in the first frame
-		bytes    func(first, second string) int64
-		takeover bool
+	large := d.message(string(noise)+string(noise), false)
+	for name, c := range map[string]struct {
+		payload string
+		hole    [2]int
+		want    int64
 	}{
-		{"with context takeover", [2]int{5, 10}, func(a, b string) int64 { return int64(len(a) + len(b)) }, true},
-		{"without", [2]int{5, 10}, func(a, _ string) int64 { return int64(len(a) + len(text)) }, false},
+		"too much comes out":  {bomb, [2]int{}, int64(len(bomb))},
+		"too much goes in":    {large, [2]int{}, int64(len(large))},
+		"no DEFLATE":          {strings.Repeat("\xff", 100), [2]int{}, 100},
+		"a hole":              {text, [2]int{2, 3}, int64(len(text))},
+		"its second half out": {half + "\x00\x00\xff\xff" + half, [2]int{len(half), 2*len(half) + 4}, 2*int64(len(half)) + 4},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			first, second := d.message(text, false), d.message(text, c.takeover)
-			var w session
-			w.send(server, fin|rsv1|opText, first)
-			e := w.script[0].Data
-			w.script = prototest.Script{
-				{Side: server, Data: e[:c.gap[0]]}, {Side: server, Gap: int64(c.gap[1] - c.gap[0]), Why: flow.Lost}, {Side: server, Data: e[c.gap[1]:]},
+		t.Run(name, func(t *testing.T) {
+			e := frameOf(server, fin|rsv1|opText, c.payload)
+			at := len(e) - len(c.payload)
+			sc := prototest.Script{{Side: server, Data: e[:at+c.hole[0]]}}
+			if n := c.hole[1] - c.hole[0]; n > 0 {
+				sc = append(sc, prototest.Event{Side: server, Gap: int64(n)})
 			}
-			w.send(server, fin|rsv1|opText, second)
-			m := play(t, w.script, Options{Inflate: true}, prototest.Whole, proto.Complete).Exchanges[0].Response
-			if want := c.bytes(first, second); m.MessageBytes != want || m.Messages != 2 {
-				t.Errorf("got %+v, want %d bytes", m, want)
+			sc.From(server, e[at+c.hole[1]:]...)
+			sc.From(server, frameOf(server, fin|rsv1|opText, text)...) // which is inflated still
+			m := play(t, sc, Options{Inflate: true, MaxMessage: 1000}, prototest.Whole, proto.Complete).Exchanges[0].Response
+			if m.MessageBytes != c.want+4 || m.Messages != 2 || m.Incomplete != proto.Complete {
+				t.Errorf("got %+v, want %d bytes", m, c.want+4)
 			}
 		})
 	}

@@ -78,9 +78,7 @@ func (h *half) find(b []byte) []byte {
 		f := parseFrame(w[at:])
 		c, ok := s.next[pos].extend(&f, fromClient)
 		if !ok {
-			if c, ok = (chain{}).extend(&f, fromClient); !ok {
-				continue
-			}
+			continue
 		}
 		if c.bits >= certain {
 			h.resume(f, c)
@@ -100,7 +98,7 @@ func (h *half) resume(f frame, c chain) {
 	h.frame, h.left, h.state = f, f.length, inPayload
 	h.open = c.open || !f.control()
 	h.beheaded = h.open && f.opcode != opText && f.opcode != opBinary
-	h.compressed, h.size, h.holed = f.compressed, 0, false
+	h.compressed, h.size, h.holed, h.deflated = f.compressed, 0, false, h.deflated[:0]
 	if f.length == 0 {
 		h.end()
 	}
@@ -114,7 +112,7 @@ func (c chain) extend(f *frame, fromClient bool) (chain, bool) {
 	bits := 5 // 14 of 256 first bytes, and the mask bit
 	switch {
 	case f.length > 1<<16-1:
-		bits += 40
+		bits += 30
 	case f.length > maxControl:
 		bits += 6
 	}

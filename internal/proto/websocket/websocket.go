@@ -25,7 +25,10 @@ type Options struct {
 
 // Factory makes the parsers of WebSocket sessions. It and its parsers belong to
 // one goroutine.
-type Factory struct{ opts Options }
+type Factory struct {
+	limit    int
+	inflater *inflater // nil unless asked for
+}
 
 var _ proto.Factory = (*Factory)(nil)
 
@@ -34,13 +37,17 @@ func NewFactory(o Options) *Factory {
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = 1 << 20
 	}
-	return &Factory{opts: o}
+	f := &Factory{limit: o.MaxMessage}
+	if o.Inflate {
+		f.inflater = newInflater(o.MaxMessage)
+	}
+	return f
 }
 
 // New begins the session that e.From asked for. It asks the capture for all
 // bytes: turns mean nothing here, and a session can be followed in no other way.
 func (f *Factory) New(e proto.Env) proto.Parser {
-	p := &parser{sink: e.Sink}
+	p := &parser{factory: f, sink: e.Sink}
 	p.observer, _ = e.Sink.(proto.Observer)
 	x := &p.x
 	x.Conn, x.Protocol, x.Seq, x.Upgraded = e.Conn, proto.WebSocket, e.Conn.Exchanges, true
@@ -51,8 +58,8 @@ func (f *Factory) New(e proto.Env) proto.Parser {
 		x.Host = append([]byte(nil), from.Host...)
 		x.Target = append([]byte(nil), from.Target...)
 	}
-	p.halves[proto.Client].init(p, proto.Client, &x.Request, f.opts)
-	p.halves[proto.Server].init(p, proto.Server, &x.Response, f.opts)
+	p.halves[proto.Client] = half{p: p, side: proto.Client, message: &x.Request}
+	p.halves[proto.Server] = half{p: p, side: proto.Server, message: &x.Response}
 	e.Conn.SetDepth(flow.DepthAll)
 	p.sink.Begin(x)
 	if e.MidStream {
@@ -64,6 +71,7 @@ func (f *Factory) New(e proto.Env) proto.Parser {
 
 // parser reads one session.
 type parser struct {
+	factory  *Factory
 	sink     proto.Sink
 	observer proto.Observer // the sink, if it wants payload
 	x        proto.Exchange

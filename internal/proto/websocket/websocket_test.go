@@ -262,17 +262,19 @@ func TestAGapInACloseFrame(t *testing.T) {
 }
 
 func TestAMessageWhoseBeginningIsMissingIsNotCounted(t *testing.T) {
-	var sc prototest.Script
-	sc = append(sc, prototest.Event{Side: server, Gap: 1000, Why: flow.Lost})
-	var all []byte
-	for range 20 {
-		all = append(all, frameOf(server, opContinuation, strings.Repeat("x", 200))...)
-	}
-	all = append(all, frameOf(server, fin|opContinuation, "the end")...)
-	all = append(all, frameOf(server, fin|opText, "counted")...)
-	sc.From(server, all...)
-	if m := play(t, sc, Options{}, prototest.Whole, proto.Complete).Exchanges[0].Response; m.Messages != 1 || m.MessageBytes != 7 {
-		t.Errorf("got %+v", m)
+	for n := range 20 { // how many frames go by before the message's last one
+		var sc prototest.Script
+		sc = append(sc, prototest.Event{Side: server, Gap: 1000, Why: flow.Lost})
+		var all []byte
+		for range 4 + n {
+			all = append(all, frameOf(server, opContinuation, strings.Repeat("x", 200))...)
+		}
+		all = append(all, frameOf(server, fin|opContinuation, "the end")...)
+		all = append(all, frameOf(server, fin|opText, "counted")...)
+		sc.From(server, all...)
+		if m := play(t, sc, Options{}, prototest.Whole, proto.Complete).Exchanges[0].Response; m.Messages != 1 || m.MessageBytes != 7 {
+			t.Errorf("after %d frames: %+v", 4+n, m)
+		}
 	}
 }
 
@@ -333,17 +335,70 @@ func TestNoFramesAreFoundInOtherBytes(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"zeros": make([]byte, 50_000), "text": []byte(strings.Repeat("just some text\n", 5000)), "noise": noise,
-		"small numbers": bytes.Repeat([]byte{0, 0, 0, 5, 0, 1, 0, 2}, 5000),
+		"small numbers":   bytes.Repeat([]byte{0, 0, 0, 5, 0, 1, 0, 2}, 5000),
+		"ends of nothing": bytes.Repeat([]byte{fin | opContinuation, 2, 'x', 'y'}, 5000),
 	} {
 		for _, s := range []proto.Side{client, server} {
-			var sc prototest.Script
-			sc = append(sc, prototest.Event{Side: s, Gap: 1, Why: flow.Lost})
-			sc.From(s, b...)
-			x := play(t, sc, Options{}, prototest.Whole, proto.Complete).Exchanges[0]
-			if x.Request.Messages+x.Response.Messages > 0 || x.Request.Wire+x.Response.Wire != int64(len(b)) {
-				t.Errorf("%s, %s: %+v", name, s, x)
+			p := quiet(Options{}).(*parser)
+			p.Gap(s, 1, flow.Lost, 1)
+			p.Data(s, b, 1)
+			if h := &p.halves[s]; h.state != searching || h.message.Body > 0 {
+				t.Errorf("%s, %s: frames were found", name, s)
 			}
 		}
+	}
+}
+
+func TestAChainSurvivesWhatLooksLikeFrames(t *testing.T) {
+	p := quiet(Options{}).(*parser)
+	p.Gap(server, 1, flow.Lost, 1)
+	for range 20 { // each ends with what could be an empty frame
+		p.Data(server, frameOf(server, fin|opText, "abc\x81\x00"), 1)
+	}
+	if p.halves[server].state == searching {
+		t.Error("no frames were found")
+	}
+}
+
+func TestALargeFrameIsMostOfTheEvidence(t *testing.T) {
+	p := quiet(Options{}).(*parser)
+	p.Gap(server, 1, flow.Lost, 1)
+	p.Data(server, frameOf(server, fin|opBinary, strings.Repeat("b", 70_000)), 1)
+	if p.halves[server].state != searching {
+		t.Error("it was enough alone")
+	}
+	for range 2 {
+		p.Data(server, frameOf(server, fin|opText, "short"), 1)
+	}
+	if p.halves[server].state == searching {
+		t.Error("no frames were found")
+	}
+}
+
+func TestAChainGoesOnBehindAGapOfKnownLength(t *testing.T) {
+	p := quiet(Options{}).(*parser)
+	p.Gap(server, 1, flow.Lost, 1)
+	for range 6 {
+		p.Data(server, frameOf(server, fin|opText, "short"), 1)
+	}
+	p.Data(server, frameOf(server, fin|opText, strings.Repeat("x", 100))[:52], 1)
+	p.Gap(server, 50, flow.Lost, 1)
+	for range 4 {
+		p.Data(server, frameOf(server, fin|opText, "short"), 1)
+	}
+	if p.halves[server].state == searching {
+		t.Error("no frames were found")
+	}
+}
+
+func TestChainsAreBounded(t *testing.T) {
+	p := quiet(Options{}).(*parser)
+	p.Gap(server, 1, flow.Lost, 1)
+	for range 5000 { // each expects a frame far behind all others
+		p.Data(server, []byte{fin | opText, 127, 0, 0, 0, 0, 0, 0x80, 0xff, 0xff}, 1)
+	}
+	if n := len(p.halves[server].search.next); n != maxChains {
+		t.Fatalf("%d chains", n)
 	}
 }
 
