@@ -179,8 +179,13 @@ func (p *parser) endMessage(st *stream, s proto.Side, ts int64) {
 			side.fault = proto.Malformed // no head, and none was missed
 		}
 	}
-	if st.sides[s.Other()].ended {
+	other := &st.sides[s.Other()]
+	switch {
+	case other.ended:
 		p.finish(st, proto.Complete)
+	case s == proto.Server && other.gap != proto.Complete:
+		// The end of the request is likely to have been in the gap.
+		p.end(st, other.gap)
 	}
 }
 

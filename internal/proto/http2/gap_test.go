@@ -193,6 +193,24 @@ func TestOfSeveralFramesAfterAGapTheFirstIsFound(t *testing.T) {
 	}
 }
 
+func TestAnAnsweredRequestWhoseEndMayBeInAGapIsOver(t *testing.T) {
+	w := opened()
+	w.headers(client, 1, false, ":method: POST", ":scheme: http", ":authority: example.org", ":path: /1")
+	w.data(client, 1, true, "body")
+	w.gap(0, 0, 13, flow.Lost)
+	w.headers(server, 1, true, ":status: 200")
+	w.get(3, "/3")
+	w.headers(server, 3, true, ":status: 200")
+	l := w.expect(t, `
+		0 h2 POST example.org /1 200 request 25/0!lost response 10/0
+		1 h2 GET - /3 200 request 16/0!lost response 10/0
+		request h2-connection 33
+		response h2-connection 9`)
+	if l.Exchanges[0].Seq != 0 {
+		t.Error("the first exchange ended last")
+	}
+}
+
 func TestFramesOfAStreamLetGoAreNotTakenForUnknownOnes(t *testing.T) {
 	w := opened()
 	w.raw(client, "x")

@@ -17,7 +17,8 @@ type stream struct {
 type sideState struct {
 	ended bool
 	fault proto.Reason // the first thing that makes the message incomplete
-	// gap is why the message may have begun unseen.
+	// gap is why frames of the message may have gone unseen, also its first
+	// or its last one.
 	gap proto.Reason
 	rpc rpc
 }
@@ -38,11 +39,14 @@ func (st *stream) fault(s proto.Side, why proto.Reason) {
 
 // missed tells that frames of s were missed that may have been this stream's.
 func (st *stream) missed(s proto.Side, why proto.Reason) {
-	switch side := &st.sides[s]; {
-	case side.ended:
-	case st.message(s).Seen:
+	side := &st.sides[s]
+	if side.ended {
+		return
+	}
+	if st.message(s).Seen {
 		st.fault(s, why)
-	case side.gap == proto.Complete:
+	}
+	if side.gap == proto.Complete {
 		side.gap = why
 	}
 }
