@@ -281,6 +281,7 @@ func FuzzDecoder(f *testing.F) {
 	var buf bytes.Buffer
 	e := xhpack.NewEncoder(&buf)
 	f.Add(encode(e, &buf, ":method: GET", ":path: /a", "x: y"), encode(e, &buf, ":method: GET", ":path: /a", "x: y"))
+	f.Add([]byte{0x41, 0}, []byte{0x3f, 0x30, 0x3f, 0x30})
 	f.Add([]byte{0x3f, 0xe1, 0x1f, 0x40, 1, 'a', 1, 'b'}, []byte{0xbe, 0x7e, 0x01, 'c', 0x20})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		x := xhpack.NewDecoder(4096, nil)
@@ -291,8 +292,9 @@ func FuzzDecoder(f *testing.F) {
 			want, err := x.DecodeFull(block)
 			got := decode(d, block)
 			if broken := len(got) > 0 && got[len(got)-1] == "!"; broken || err != nil {
-				// x/net takes longer integers, and a late size update of an empty table.
-				if !broken {
+				// x/net takes longer integers, and a late size update of an empty
+				// table, but not two updates (RFC 7541, 4.2) of another one.
+				if !broken && !strings.Contains(err.Error(), "size update") {
 					t.Fatalf("block %d: x/net says %v, got %q", i, err, got)
 				}
 				return
