@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -102,9 +103,13 @@ func TestOnlyIdleFlowsAreEvicted(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})
 	k.show(k.ingress(), client4SYN().frame(), 0)
 	last := k.flow().LastNs
+	k.records()
 	for _, idleBefore := range []uint64{0, last - 1, last} {
 		if n := k.evict(idleBefore, theKey()); n != 0 {
 			t.Errorf("idle before %d evicted a flow with a packet at %d", idleBefore, last)
+		}
+		if n := k.rings[0].AvailableBytes(); n != 0 {
+			t.Errorf("a flow that is not evicted took %d bytes of the ring", n)
 		}
 	}
 	k.show(k.ingress(), client(push, 1001, 1, 10).frame(), 0)
@@ -123,8 +128,9 @@ func TestOnlyIdleFlowsAreEvicted(t *testing.T) {
 func TestFlowOutlivesAFullRing(t *testing.T) {
 	k := newKernel(t, build{budget: 0})
 	k.putRing(0, 4096)
-	k.show(k.ingress(), client(push, 0, 1, 3000).frame(), 0) // does not fit
-	for seq := uint32(3000); seq < 3100; seq++ { // the smallest records
+	k.show(k.ingress(), client(push, 0, 1, 3000).frame(), 0)
+	// The smallest records fill what is left.
+	for seq := uint32(3000); seq < 3100; seq++ {
 		k.show(k.ingress(), client(push, seq, 1, 1).frame(), 0)
 	}
 	if k.moved()["RING_FULL"].Packets < 50 {
@@ -182,6 +188,51 @@ func TestPacketOfADyingFlowIsLost(t *testing.T) {
 				t.Error("evicted twice")
 			}
 		})
+	}
+}
+
+// Packets may come on one CPU while another evicts their flow. Each is then in
+// the totals of one flow, or lost and counted as such.
+func TestPacketsMeetEvictions(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	k.putRing(0, 8<<20)
+	const runs, repeat = 500, 1000
+	const packets = runs * repeat
+	frame := client(ack, 1, 1, 0).frame()
+	prog := k.ingress().prog
+	sent := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(sent)
+		for range runs {
+			if _, err := prog.Run(&ebpf.RunOptions{Data: frame, Repeat: repeat}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	again := slices.Repeat([]bpf.CaptureFlowKey{theKey()}, len(bpf.CaptureControlInput{}.Keys))
+	evicted := 0
+	for going := true; going && evicted < 30_000; { // what the ring takes
+		select {
+		case <-sent:
+			going = false
+		default:
+		}
+		evicted += k.evict(math.MaxUint64, again...)
+	}
+	wg.Wait()
+	evicted += k.evict(math.MaxUint64, theKey())
+	told, ends := uint64(0), 0
+	for _, r := range k.records() {
+		ends++
+		told += r.End.Dirs[flow.FromB].Packets
+	}
+	moved := k.moved()
+	if told != moved["COUNTED"].Packets || told+moved["EVICTING"].Packets != packets || ends != evicted {
+		t.Errorf("%d ends tell of %d packets, want %d ends and counters %+v", ends, told, evicted, moved)
+	}
+	if evicted < 10 {
+		t.Errorf("only %d evictions: they did not meet", evicted)
 	}
 }
 
@@ -305,7 +356,7 @@ func TestNextConnectionHasTheDefaultDepth(t *testing.T) {
 // capture starts in the middle. Neither packet gets lost.
 func TestFlowBeginsOnTwoCPUsAtOnce(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})
-	const flows = 4000
+	const flows = 20_000
 	prog := k.ingress().prog
 	var wg sync.WaitGroup
 	frames := make([][2][]byte, flows)

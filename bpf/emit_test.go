@@ -319,7 +319,9 @@ func TestControlBitsAreToldWithoutPayload(t *testing.T) {
 func TestRecordsTakeTheSpaceOfTheirClass(t *testing.T) {
 	k := newKernel(t, build{budget: 0})
 	const header, event = 8, int(unsafe.Sizeof(bpf.CaptureEvent{}))
-	for n, class := range map[int]int{0: 0, 1: 160, 160: 160, 161: 928, 929: 2080, 2081: 8192, 8193: slice} {
+	for n, class := range map[int]int{
+		0: 0, 1: 160, 160: 160, 161: 928, 928: 928, 929: 2080, 2080: 2080, 2081: 8192, 8192: 8192, 8193: slice, slice: slice,
+	} {
 		k.reset()
 		k.show(k.xdp(), segment{flags: flow.FIN, payload: pattern(n)}.frame(), 0)
 		if got, want := k.rings[0].AvailableBytes(), header+event+class; got != want {
@@ -373,6 +375,20 @@ func TestFullRingBreaksSlicesOff(t *testing.T) {
 	want := []piece{{Seq: 1, Len: slice, NetBytes: 60040, Flags: flow.ACK, Data: string(s.payload[:slice])}}
 	if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+// Nor is there anything behind it that would fit.
+func TestFullRingTakesNoLaterSlice(t *testing.T) {
+	k := newKernel(t, build{budget: 0})
+	k.putRing(0, 64<<10)
+	k.show(k.xdp(), segment{seq: 1, flags: flow.ACK, payload: pattern(slice)}.frame(), 0)
+	k.show(k.xdp(), segment{seq: 1 + slice, flags: flow.ACK, payload: pattern(slice + 100)}.frame(), 0)
+	if got := len(k.records()); got != 1 {
+		t.Errorf("%d records, want that of the first packet alone", got)
+	}
+	if got := k.moved()["RING_FULL"].Packets; got != 1 {
+		t.Errorf("%d packets lost, want 1", got)
 	}
 }
 

@@ -14,6 +14,8 @@
 #define MAX_JUMP (1 << 30)
 #define MAX_SYN_DATA 0xffff
 
+#define EEXIST 17
+
 /* What to tell user space of a segment. */
 struct emission {
 	__u64 ts_ns;
@@ -299,18 +301,16 @@ static __always_inline __u32 hash_key(const struct flow_key *k)
 }
 
 /* Puts a new flow in the table, whole: another CPU may meet it at once. */
-static __noinline void begin_flow(const struct flow_key *key, __u32 hash, __u64 now)
+static __noinline long begin_flow(const struct flow_key *key, __u32 hash, __u64 now)
 {
 	struct flow f = {
 		.hash = hash,
 		.first_ns = now,
 		.last_ns = now,
 		.shard = hash & (cfg_shards - 1),
-		.turn = 2, /* neither direction: the first payload begins a turn */
 	};
 
-	/* Another CPU may win the race: then its flow is the one. */
-	bpf_map_update_elem(&flows, key, &f, BPF_NOEXIST);
+	return bpf_map_update_elem(&flows, key, &f, BPF_NOEXIST);
 }
 
 /* Finds the flow, or begins it. NULL: the table is full. */
@@ -318,10 +318,15 @@ static __always_inline struct flow *find_flow(const struct flow_key *key, __u32 
 {
 	struct flow *f = bpf_map_lookup_elem(&flows, key);
 
-	if (f)
-		return f;
-	begin_flow(key, hash, now);
-	return bpf_map_lookup_elem(&flows, key);
+	/* Another CPU may have begun it, or ended it, in between. */
+	for (int i = 0; i < 2 && !f; i++) {
+		long err = begin_flow(key, hash, now);
+
+		if (err && err != -EEXIST)
+			return NULL;
+		f = bpf_map_lookup_elem(&flows, key);
+	}
+	return f;
 }
 
 __noinline int set_depth(const struct flow_key *key, __u8 depth)
