@@ -117,6 +117,7 @@ func (s *sweeper) once() error {
 		return err
 	}
 	s.seen, s.next = s.next, s.seen
+	s.c.flows.Store(int64(len(s.seen)))
 	clear(s.next)
 	_, err := s.control.evict(s.evicts, now-uint64(closedLinger))
 	for i, p := range s.posts {
