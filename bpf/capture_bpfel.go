@@ -134,6 +134,11 @@ type CaptureFlowKey struct {
 	Net   uint32
 }
 
+type CaptureNewFlow struct {
+	_     structs.HostLayout
+	Words [29]uint64
+}
+
 type CaptureOutcome uint32
 
 const (
@@ -160,6 +165,7 @@ const (
 const (
 	CaptureMapCounters           = "counters"
 	CaptureMapFlows              = "flows"
+	CaptureMapNewFlows           = "new_flows"
 	CaptureMapRings              = "rings"
 	CaptureProgControl           = "control"
 	CaptureProgTcL2Egress        = "tc_l2_egress"
@@ -237,6 +243,7 @@ type CaptureProgramSpecs struct {
 type CaptureMapSpecs struct {
 	Counters *ebpf.MapSpec `ebpf:"counters"`
 	Flows    *ebpf.MapSpec `ebpf:"flows"`
+	NewFlows *ebpf.MapSpec `ebpf:"new_flows"`
 	Rings    *ebpf.MapSpec `ebpf:"rings"`
 }
 
@@ -278,6 +285,7 @@ func (o *CaptureObjects) Close() error {
 type CaptureMaps struct {
 	Counters *ebpf.Map `ebpf:"counters"`
 	Flows    *ebpf.Map `ebpf:"flows"`
+	NewFlows *ebpf.Map `ebpf:"new_flows"`
 	Rings    *ebpf.Map `ebpf:"rings"`
 }
 
@@ -285,6 +293,7 @@ func (m *CaptureMaps) Close() error {
 	return _CaptureClose(
 		m.Counters,
 		m.Flows,
+		m.NewFlows,
 		m.Rings,
 	)
 }

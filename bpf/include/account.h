@@ -14,6 +14,7 @@
 #define MAX_JUMP (1 << 30)
 #define MAX_SYN_DATA 0xffff
 
+#define ENOMEM 12
 #define EEXIST 17
 
 /* What to tell user space of a segment. */
@@ -209,6 +210,9 @@ static __always_inline bool note_payload(struct flow *f, struct flow_dir *d, __u
 	if (gain > 0) {
 		d->payload += ahead > 0 ? len : gain;
 		d->nxt = end;
+		/* Keeps a turn of gigabytes comparable: its budget is spent anyway. */
+		if ((__s32)(d->nxt - d->turn_seq) > MAX_JUMP)
+			d->turn_seq = d->nxt - MAX_JUMP;
 	}
 	return true;
 }
@@ -220,13 +224,15 @@ static __always_inline void decide(const struct flow *f, const struct flow_dir *
 				   const struct segment *s, __u32 seq, struct emission *e)
 {
 	__s32 room;
+	bool none;
 
 	e->cap = 0;
 	e->tail_len = 0;
 	e->shard = f->shard;
-	e->wanted = (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)) ||
-		    (s->len && f->depth != DEPTH_NONE);
-	if (!s->len || f->depth == DEPTH_NONE)
+	/* Where everything is to be copied, nobody's lack of interest changes that. */
+	none = f->depth == DEPTH_NONE && cfg_turn_budget;
+	e->wanted = (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)) || (s->len && !none);
+	if (!s->len || none)
 		return;
 	if (f->depth == DEPTH_ALL || !cfg_turn_budget) {
 		e->cap = s->len;
@@ -303,14 +309,17 @@ static __always_inline __u32 hash_key(const struct flow_key *k)
 /* Puts a new flow in the table, whole: another CPU may meet it at once. */
 static __noinline long begin_flow(const struct flow_key *key, __u32 hash, __u64 now)
 {
-	struct flow f = {
-		.hash = hash,
-		.first_ns = now,
-		.last_ns = now,
-		.shard = hash & (cfg_shards - 1),
-	};
+	__u32 zero = 0;
+	struct new_flow *n = bpf_map_lookup_elem(&new_flows, &zero);
+	struct flow *f = (struct flow *)n;
 
-	return bpf_map_update_elem(&flows, key, &f, BPF_NOEXIST);
+	if (!n)
+		return -ENOMEM;
+	f->hash = hash;
+	f->first_ns = now;
+	f->last_ns = now;
+	f->shard = hash & (cfg_shards - 1);
+	return bpf_map_update_elem(&flows, key, f, BPF_NOEXIST);
 }
 
 /* Finds the flow, or begins it. NULL: the table is full. */

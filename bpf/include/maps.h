@@ -15,6 +15,20 @@ struct {
 	__type(value, struct flow);
 } flows SEC(".maps");
 
+/* Where a flow is prepared. Kernels before 6.9 have room for it on the stack of no
+ * chain of calls: they round each frame up to 32 bytes. No lock may lie in such a
+ * map, hence the bytes. What is not set when a flow begins stays zero. */
+struct new_flow {
+	__u64 words[sizeof(struct flow) / sizeof(__u64)];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct new_flow);
+} new_flows SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, OUT_MAX);

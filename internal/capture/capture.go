@@ -131,10 +131,10 @@ func (c *Capture) Run(ctx context.Context, handlers []flow.Handler) error {
 	err := c.links.attach()
 	if err == nil {
 		c.ready.Store(true)
-		sweepCtx, endSweep := context.WithCancel(ctx)
-		wg.Go(func() { c.sweep(sweepCtx) })
+		var sweep sync.WaitGroup
+		sweep.Go(func() { c.sweep(ctx) })
 		c.links.watch(ctx)
-		endSweep()
+		sweep.Wait() // else totals could come after a flow's end
 		c.ready.Store(false)
 	}
 	// Nothing new comes in from here on. The shards still run, so that the

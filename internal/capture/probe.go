@@ -1,5 +1,7 @@
 package capture
 
+import "errors"
+
 // Probe loads the programs and attaches them to the loopback interface for a
 // moment, with a filter that lets nothing through, to tell whether this hook
 // works here. The error names the remedy.
@@ -18,5 +20,11 @@ func Probe(hook Hook, how Attach) error {
 	}
 	defer c.Close()
 	defer c.links.detach()
-	return c.links.attach()
+	if err := c.links.attach(); err != nil {
+		return err
+	}
+	if len(c.links.list()) == 0 {
+		return errors.New("the loopback interface is down, so nothing was tried (ip link set lo up)")
+	}
+	return nil
 }
