@@ -82,6 +82,8 @@ ip proto foo
          ^^^
 ip proto tcp
          ^^^
+ether proto \lat and ip proto \lat
+                              ^^^^
 ether host 1.2.3.4
            ^^^^^^^
 ether host 00:11:22:33:44

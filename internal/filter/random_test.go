@@ -120,6 +120,9 @@ func TestKernelComputesTheEdges(t *testing.T) {
 	retYes := xbpf.RawInstruction{Op: unix.BPF_RET | unix.BPF_K, K: 1}
 	ld := func(k uint32) xbpf.RawInstruction { return xbpf.RawInstruction{Op: unix.BPF_LD | unix.BPF_IMM, K: k} }
 	ldx := func(k uint32) xbpf.RawInstruction { return xbpf.RawInstruction{Op: unix.BPF_LDX | unix.BPF_IMM, K: k} }
+	ldb := func(k uint32) xbpf.RawInstruction {
+		return xbpf.RawInstruction{Op: unix.BPF_LD | unix.BPF_B | unix.BPF_IND, K: k}
+	}
 	aluX := func(op uint16) xbpf.RawInstruction { return xbpf.RawInstruction{Op: unix.BPF_ALU | unix.BPF_X | op} }
 	alu := func(op uint16, k uint32) xbpf.RawInstruction { return xbpf.RawInstruction{Op: unix.BPF_ALU | op, K: k} }
 	tests := []struct {
@@ -137,6 +140,9 @@ func TestKernelComputesTheEdges(t *testing.T) {
 		{"a shift by X drops bits", []xbpf.RawInstruction{ld(0x80000000), ldx(1), aluX(unix.BPF_LSH), retA}, 0},
 		{"a difference wraps at 32 bits", []xbpf.RawInstruction{ld(0), ldx(1), aluX(unix.BPF_SUB), aluX(unix.BPF_RSH), alu(unix.BPF_XOR, 0x7fffffff), retA}, 0},
 		{"a negative wraps at 32 bits", []xbpf.RawInstruction{ld(1), ldx(1), alu(unix.BPF_NEG, 0), aluX(unix.BPF_RSH), alu(unix.BPF_XOR, 0x7fffffff), retA}, 0},
+		{"an offset wraps at no size", []xbpf.RawInstruction{ldx(0xfffffff0), ldb(0x20), retYes}, 0},
+		{"a large offset is not a negative one", []xbpf.RawInstruction{ldx(0x80000000), ldb(0x80000010), retYes}, 0},
+		{"an offset inside the packet is fine", []xbpf.RawInstruction{ldx(0x10), ldb(0x10), retYes}, 1},
 		{"returning a large A is 1", []xbpf.RawInstruction{ld(0x80000000), retA}, 1},
 		{"jumping nowhere", []xbpf.RawInstruction{{Op: unix.BPF_JMP | unix.BPF_JA}, retYes}, 1},
 		{"a scratch word that was never written is 0", []xbpf.RawInstruction{{Op: unix.BPF_LD | unix.BPF_MEM, K: 15}, retA}, 0},
