@@ -328,6 +328,18 @@ func TestDepthDecidesWhatIsCopied(t *testing.T) {
 	}
 }
 
+// Where everything is to be copied, a lack of interest changes nothing.
+func TestDepthNoneIsNoneOnlyWithABudget(t *testing.T) {
+	k := newKernel(t, build{budget: 0})
+	k.show(k.ingress(), client4SYN().frame(), 0)
+	k.setDepth(flow.DepthNone, theKey())
+	k.records()
+	k.show(k.ingress(), client(ack, 1001, 1, 3000).frame(), 0)
+	if got := k.records(); len(got) != 1 || len(got[0].Data) != 3000 {
+		t.Errorf("records %+v, want one with 3000 bytes", got)
+	}
+}
+
 // A connection does not inherit the depth of the one before it on its ports.
 func TestNextConnectionHasTheDefaultDepth(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})

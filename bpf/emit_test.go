@@ -173,6 +173,22 @@ func TestRetransmissionIsNoTurn(t *testing.T) {
 	}
 }
 
+// However long a turn, its budget is spent once: sequence numbers wrap at 4 GiB,
+// and half of that looks like a retransmission.
+func TestTurnOfGigabytesHasOneBudget(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	k.show(k.ingress(), client(ack, 0, 1, 3000).frame(), 0)
+	seq := uint32(3000)
+	for i := range 12 {
+		k.records()
+		k.show(k.ingress(), client(ack, seq, 1, 100).frame(), 0)
+		if got := k.records(); len(got) != 1 || got[0].Data != "" {
+			t.Fatalf("step %d, sequence %d: copied %d bytes", i, seq, len(got[0].Data))
+		}
+		seq += 1<<30 - 1000
+	}
+}
+
 // Two beginnings of a turn lead to a stream without turns: from there on all is
 // copied, in both directions, without a word from user space.
 func TestStreamWithoutTurnsIsCopiedWhole(t *testing.T) {

@@ -66,6 +66,9 @@ func programIDs(c *Capture) (ids []ebpf.ProgramID, err error) {
 	for _, p := range []*ebpf.Program{
 		c.objs.TcL2Ingress, c.objs.TcL2Egress, c.objs.TcL3Ingress, c.objs.TcL3Egress, c.objs.XdpL2, c.objs.XdpL3, c.objs.Control,
 	} {
+		if p == nil {
+			continue // of the other hook
+		}
 		info, e := p.Info()
 		if e != nil {
 			err = errors.Join(err, e)

@@ -3,8 +3,10 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"strings"
 
 	"gortap/bpf"
 
@@ -36,12 +38,38 @@ func (c *Capture) load(f *filters) error {
 	if err := c.prepare(spec, f); err != nil {
 		return err
 	}
-	objs := &bpf.CaptureObjects{}
-	if err := spec.LoadAndAssign(objs, nil); err != nil {
+	if err := c.loadFor(c.opts.Hook, spec); err != nil {
+		return err
+	}
+	return c.openRings(spec.Maps["rings"].InnerMap)
+}
+
+// loadFor loads the programs of one hook: those of XDP need a newer kernel than
+// the others. The rest stay nil.
+func (c *Capture) loadFor(hook Hook, spec *ebpf.CollectionSpec) error {
+	unwanted := "xdp_"
+	if hook == HookXDP {
+		unwanted = "tc_"
+	}
+	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return strings.HasPrefix(name, unwanted) })
+	loaded, err := ebpf.NewCollection(spec)
+	if err != nil {
 		return explainLoad(err)
 	}
-	c.objs = objs
-	return c.openRings(spec.Maps["rings"].InnerMap)
+	defer loaded.Close() // of what is not taken out of it
+	c.objs = &bpf.CaptureObjects{CapturePrograms: bpf.CapturePrograms{
+		Control:     loaded.DetachProgram(bpf.CaptureProgControl),
+		TcL2Egress:  loaded.DetachProgram(bpf.CaptureProgTcL2Egress),
+		TcL2Ingress: loaded.DetachProgram(bpf.CaptureProgTcL2Ingress),
+		TcL3Egress:  loaded.DetachProgram(bpf.CaptureProgTcL3Egress),
+		TcL3Ingress: loaded.DetachProgram(bpf.CaptureProgTcL3Ingress),
+		XdpL2:       loaded.DetachProgram(bpf.CaptureProgXdpL2),
+		XdpL3:       loaded.DetachProgram(bpf.CaptureProgXdpL3),
+	}}
+	if err := loaded.Assign(&c.objs.CaptureMaps); err != nil {
+		return fmt.Errorf("load bpf maps: %w", err)
+	}
+	return nil
 }
 
 // prepare sets sizes and constants, and builds the filter into the programs.

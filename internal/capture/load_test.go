@@ -56,3 +56,19 @@ func TestMissingPrivilegeNamesWhatIsNeeded(t *testing.T) {
 		t.Errorf("said %q, want one line with the capabilities", got)
 	}
 }
+
+// A kernel that cannot load the programs of XDP can still do without them.
+func TestOnlyTheProgramsOfTheHookAreLoaded(t *testing.T) {
+	for _, hook := range []Hook{HookTC, HookXDP} {
+		c := openIdle(t, Options{Hook: hook})
+		tc := []*ebpf.Program{c.objs.TcL2Ingress, c.objs.TcL2Egress, c.objs.TcL3Ingress, c.objs.TcL3Egress}
+		for i, p := range append(tc, c.objs.XdpL2, c.objs.XdpL3) {
+			if want := (i < len(tc)) == (hook == HookTC); (p != nil) != want {
+				t.Errorf("hook %s: program %d loaded: %v, want %v", hook, i, p != nil, want)
+			}
+		}
+		if c.objs.Control == nil {
+			t.Errorf("hook %s: no control program", hook)
+		}
+	}
+}
