@@ -200,7 +200,7 @@ func (a *agent) conclude() error {
 	var err error
 	for _, o := range a.outputs {
 		if e := o.Close(ctx); e != nil {
-			err = errors.Join(err, fmt.Errorf("close %s: %w", o.Name(), e))
+			err = errors.Join(err, e)
 		}
 	}
 	return errors.Join(err, a.writeSummary())

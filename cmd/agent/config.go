@@ -87,6 +87,7 @@ func loadConfig(flags *pflag.FlagSet) (*Config, error) {
 	v.SetEnvPrefix(envPrefix)
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
 	v.AutomaticEnv()
+	v.AllowEmptyEnv(true)
 	if err := v.BindPFlags(flags); err != nil {
 		return nil, fmt.Errorf("bind flags: %w", err)
 	}
@@ -146,6 +147,10 @@ func decodeConfig(v *viper.Viper, cfg *Config) error {
 	for _, key := range configKeys() {
 		settings[key] = v.Get(key)
 	}
+	// Its commas are its own: "eth0:80,8080" is one input.
+	if text, ok := settings["input-raw"].(string); ok && text != "" {
+		settings["input-raw"] = []string{text}
+	}
 	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: cfg, DecodeHook: hook, ErrorUnused: true, WeaklyTypedInput: true,
 	})
@@ -170,8 +175,13 @@ func splitList(from, to reflect.Type, data any) (any, error) {
 		return data, nil
 	}
 	text := data.(string)
-	if text == "" {
+	switch {
+	case text == "":
 		return []string{}, nil
+	case to == reflect.TypeFor[[]ServiceRule]():
+		var rules serviceRules
+		err := rules.Set(text)
+		return []ServiceRule(rules), err
 	}
 	return strings.Split(text, ","), nil
 }

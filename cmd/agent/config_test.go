@@ -118,6 +118,25 @@ func TestServiceRulesFromFlagAndFile(t *testing.T) {
 	}
 }
 
+func TestListsFromTheEnvironment(t *testing.T) {
+	t.Setenv("GOR_INPUT_RAW", "lo:80,8080")
+	t.Setenv("GOR_SERVICE", "name=shop,port=80,port=8080")
+	t.Setenv("GOR_LISTEN", "")
+	got, err := load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"lo:80,8080"}, got.InputRaw); diff != "" {
+		t.Errorf("input-raw (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]ServiceRule{{Name: "shop", Port: []int{80, 8080}}}, got.Service); diff != "" {
+		t.Errorf("service (-want +got):\n%s", diff)
+	}
+	if got.Listen != "" {
+		t.Errorf("listen is %q, want none", got.Listen)
+	}
+}
+
 func TestMistakesAreUsageErrorsThatNameTheirPlace(t *testing.T) {
 	for _, c := range []struct {
 		name, yaml string

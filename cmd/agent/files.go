@@ -80,11 +80,18 @@ func (f *files) pass(r *packet.Record) {
 	}
 }
 
+// closeCopy ends the output file, once. The error of a write that failed is told
+// there already.
 func (f *files) closeCopy() error {
 	if f.copy == nil {
 		return nil
 	}
-	return f.copy.Close()
+	err := f.copy.Close()
+	f.copy = nil
+	if f.copyErr != nil {
+		return f.copyErr
+	}
+	return err
 }
 
 // One shard: packets of a file have one order, and one core reads faster than
@@ -105,7 +112,7 @@ func (f *files) run(ctx context.Context, handlers []flow.Handler) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		err = nil // stopped, as asked
 	}
-	return errors.Join(err, f.copyErr, f.closeCopy())
+	return errors.Join(err, f.closeCopy())
 }
 
 // volumes counts as the live capture does: what is no TCP was never matched. Bytes

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -68,54 +67,45 @@ func splitAddress(text string) (host string, ports []string, ok bool) {
 }
 
 // liveSelection joins all live inputs: which interfaces, and one expression for
-// the kernel. --bpf-filter narrows every one of them.
+// the kernel. --bpf-filter narrows every one of them. All share the programs, so
+// inputs on different interfaces must want the same of them.
 func liveSelection(cfg *Config) (interfaces []string, expr string, err error) {
-	var inputs []liveInput
+	var devices, parts []string
 	for _, text := range cfg.InputRaw {
-		inputs = append(inputs, parseInputRaw(text, deviceExists))
-	}
-	devices := map[string]bool{}
-	for _, in := range inputs {
-		devices[in.device] = true
+		in := parseInputRaw(text, deviceExists)
+		if !slices.Contains(devices, in.device) {
+			devices = append(devices, in.device)
+		}
+		if !slices.Contains(parts, in.filter) {
+			parts = append(parts, in.filter)
+		}
 	}
 	interfaces = cfg.Interface
-	if len(devices) == 1 && !devices[""] {
-		interfaces = []string{inputs[0].device}
-	}
-	var parts []string
-	for _, in := range inputs {
-		part := in.filter
-		if len(devices) > 1 && in.device != "" {
-			// Several inputs share the programs: each keeps to its interface.
-			if part, err = onDevice(in); err != nil {
-				return nil, "", err
-			}
-			if !slices.Contains(interfaces, "any") {
-				interfaces = append(slices.Clone(interfaces), in.device)
-			}
+	if len(devices) > 0 && (len(devices) > 1 || devices[0] != "") {
+		if !slices.Equal(cfg.Interface, []string{"any"}) {
+			return nil, "", usagef("--input-raw names an interface and --interface too (leave one out)")
 		}
-		parts = append(parts, part)
-	}
-	expr = cfg.BPFFilter
-	switch {
-	case len(parts) == 1 && expr == "":
-		expr = parts[0]
-	case len(parts) > 0:
-		joined := "(" + strings.Join(parts, ") or (") + ")"
-		if expr != "" {
-			joined = "(" + expr + ") and (" + joined + ")"
+		if len(devices) > 1 && (len(parts) > 1 || slices.Contains(devices, "")) {
+			return nil, "", usagef("--input-raw: different filters on different interfaces (run an agent for each)")
 		}
-		expr = joined
+		interfaces = devices
 	}
-	return interfaces, expr, nil
+	return interfaces, joinFilters(cfg.BPFFilter, parts), nil
 }
 
-func onDevice(in liveInput) (string, error) {
-	dev, err := net.InterfaceByName(in.device)
-	if err != nil {
-		return "", usagef("--input-raw: find interface %q: %w", in.device, err)
+// joinFilters is "both of narrow and any of parts".
+func joinFilters(narrow string, parts []string) string {
+	if len(parts) == 0 {
+		return narrow
 	}
-	return fmt.Sprintf("ifindex %d and (%s)", dev.Index, in.filter), nil
+	joined := parts[0]
+	if len(parts) > 1 {
+		joined = "(" + strings.Join(parts, ") or (") + ")"
+	}
+	if narrow == "" {
+		return joined
+	}
+	return "(" + narrow + ") and (" + joined + ")"
 }
 
 // deviceExists tells an interface's name from a word of a filter expression.

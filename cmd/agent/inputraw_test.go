@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestInputRawAddresses(t *testing.T) {
 	device := func(name string) bool { return name == "eth0" || name == "lo" }
@@ -28,25 +31,29 @@ func TestInputRawAddresses(t *testing.T) {
 }
 
 func TestSeveralLiveInputsJoin(t *testing.T) {
+	any := []string{"any"}
 	for _, c := range []struct {
 		name       string
 		cfg        Config
 		interfaces []string
 		expr       string
+		wrong      bool
 	}{
-		{"filter alone", Config{BPFFilter: "tcp port 80", Interface: []string{"any"}}, []string{"any"}, "tcp port 80"},
-		{"one input", Config{InputRaw: []string{":80"}, Interface: []string{"any"}}, []string{"any"}, "tcp and (port 80)"},
-		{"one device", Config{InputRaw: []string{"lo:80"}, Interface: []string{"any"}}, []string{"lo"}, "tcp and (port 80)"},
-		{"two inputs", Config{InputRaw: []string{":80", ":81"}, Interface: []string{"any"}}, []string{"any"}, "(tcp and (port 80)) or (tcp and (port 81))"},
-		{"filter narrows", Config{InputRaw: []string{":80"}, BPFFilter: "host 10.0.0.1", Interface: []string{"any"}}, []string{"any"}, "(host 10.0.0.1) and ((tcp and (port 80)))"},
-		{"device and any", Config{InputRaw: []string{"lo:80", ":81"}, Interface: []string{"any"}}, []string{"any"}, "(ifindex 1 and (tcp and (port 80))) or (tcp and (port 81))"},
+		{"filter alone", Config{BPFFilter: "tcp port 80", Interface: any}, any, "tcp port 80", false},
+		{"one input", Config{InputRaw: []string{":80"}, Interface: any}, any, "tcp and (port 80)", false},
+		{"one device", Config{InputRaw: []string{"lo:80"}, Interface: any}, []string{"lo"}, "tcp and (port 80)", false},
+		{"two inputs", Config{InputRaw: []string{":80", ":81"}, Interface: any}, any, "(tcp and (port 80)) or (tcp and (port 81))", false},
+		{"two inputs on a device", Config{InputRaw: []string{"lo:80", "lo:81"}, Interface: any}, []string{"lo"}, "(tcp and (port 80)) or (tcp and (port 81))", false},
+		{"filter narrows", Config{InputRaw: []string{":80"}, BPFFilter: "host 10.0.0.1", Interface: any}, any, "(host 10.0.0.1) and (tcp and (port 80))", false},
+		{"device and any", Config{InputRaw: []string{"lo:80", ":81"}, Interface: any}, nil, "", true},
+		{"device and --interface", Config{InputRaw: []string{"lo:80"}, Interface: []string{"eth0"}}, nil, "", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			interfaces, expr, err := liveSelection(&c.cfg)
-			if err != nil {
-				t.Fatal(err)
+			if (err != nil) != c.wrong {
+				t.Fatalf("error %v", err)
 			}
-			if len(interfaces) != 1 || interfaces[0] != c.interfaces[0] || expr != c.expr {
+			if !slices.Equal(interfaces, c.interfaces) || expr != c.expr {
 				t.Errorf("got %v %q, want %v %q", interfaces, expr, c.interfaces, c.expr)
 			}
 		})

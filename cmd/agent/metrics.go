@@ -29,13 +29,13 @@ func newStageMetrics(a *agent) *stageMetrics {
 		build:        desc("gor_build_info", "1, with the version as label.", "version", "goversion"),
 		packets:      desc("gor_capture_packets_total", "Packets that the hooks saw, by what became of them.", "outcome"),
 		packetBytes:  desc("gor_capture_bytes_total", "Bytes of the packets that the hooks saw: layer 3, or the frame where it was ignored.", "outcome"),
-		dropped:      desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly) or exchanges (output).", "stage", "reason"),
+		dropped:      desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly), exchanges or packets (output).", "stage", "reason"),
 		droppedBytes: desc("gor_dropped_bytes_total", "Bytes of what a stage let go: layer 3 (kernel, file) or payload (reassembly).", "stage", "reason"),
 		ringFill:     desc("gor_ring_fill_ratio", "Fill of the fullest kernel ring, 0 to 1."),
 		flows:        desc("gor_flows", "Flows in the kernel's table at the last look."),
 		conns:        desc("gor_connections", "Connections under reassembly."),
 		buffered:     desc("gor_buffered_bytes", "Bytes held for order."),
-		written:      desc("gor_output_exchanges_total", "Exchanges written by an output.", "output"),
+		written:      desc("gor_output_written_total", "What an output has written: exchanges, or packets where it writes packets.", "output"),
 	}
 }
 
@@ -54,12 +54,20 @@ func (m *stageMetrics) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(m.build, prometheus.GaugeValue, 1, version, runtime.Version())
 	m.collectInput(out)
 	m.collectReassembly(out)
+	m.collectOutputs(out)
+}
+
+func (m *stageMetrics) collectOutputs(out chan<- prometheus.Metric) {
+	var dropped [output.NumDropReasons]uint64
 	for _, o := range m.agent.outputs {
 		stats := o.Stats()
 		m.counter(out, m.written, stats.Written, o.Name())
 		for why, n := range stats.Dropped {
-			m.counter(out, m.dropped, n, "output", output.DropReason(why).String())
+			dropped[why] += n
 		}
+	}
+	for why, n := range dropped {
+		m.counter(out, m.dropped, n, "output", output.DropReason(why).String())
 	}
 }
 

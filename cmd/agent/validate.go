@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gortap/internal/capture"
+	"gortap/internal/pcapio"
 )
 
 // validate checks what can be checked without touching the machine. Errors are
@@ -25,7 +26,7 @@ func (c *Config) validate() error {
 		{c.TurnBudget >= 256 && c.TurnBudget <= 1<<30, "--turn-budget: want 256 bytes to 1GiB (--depth all copies everything)"},
 		{powerOfTwo(int64(c.RingSize)) && c.RingSize >= 4096 && c.RingSize <= 1<<30, "--ring-size: want a power of two from 4KiB to 1GiB"},
 		{c.Shards == 0 || (powerOfTwo(int64(c.Shards)) && c.Shards <= 64), "--shards: want a power of two up to 64, or 0 for automatic"},
-		{c.MaxFlows > 0, "--max-flows: want a positive number"},
+		{c.MaxFlows > 0 && c.MaxFlows <= 1<<24, "--max-flows: want 1 to 16777216"},
 		{c.FlowIdleTimeout > 0, "--flow-idle-timeout: want a positive duration"},
 		{c.GapTimeout > 0, "--gap-timeout: want a positive duration"},
 		{c.MaxBuffered > 0 && c.MaxBufferedConn > 0, "--max-buffered, --max-buffered-per-direction: want positive sizes"},
@@ -57,6 +58,12 @@ func (c *Config) validate() error {
 func (c *Config) validateTogether() error {
 	if len(c.InputFile) > 0 && len(c.InputRaw) > 0 {
 		return usagef("--input-file with --input-raw: one agent reads files or an interface (run two agents)")
+	}
+	if c.OutputNull && c.OutputJSONL+c.OutputFile != "" {
+		return usagef("--output-null with another output: they contradict each other")
+	}
+	if c.OutputFile != "" && !pcapio.CanCreate(c.OutputFile) {
+		return usagef("--output-file %s: want .pcapng or .pcap, and .gz or .zst after that", c.OutputFile)
 	}
 	if c.OutputJSONL == "-" && c.Summary == "-" {
 		return usagef("--output-jsonl - with --summary -: both want stdout (give one of them a file)")

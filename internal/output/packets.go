@@ -2,8 +2,10 @@ package output
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,10 +18,13 @@ import (
 const (
 	// batchDelay is how long a segment waits for others.
 	batchDelay = 100 * time.Millisecond
-	// fullBatch is the payload at which a batch of segments is handed over, and
+	// fullBatch is the memory at which a batch of segments is handed over, and
 	// batchQueue how many wait for the writer: 16 MiB in all.
 	fullBatch  = 256 << 10
 	batchQueue = 64
+	batchSpare = 4
+	// segmentSize is what a segment takes beside its bytes.
+	segmentSize = 112
 )
 
 // PacketsConfig configures a Packets.
@@ -42,6 +47,9 @@ type Packets struct {
 	close   sync.Once
 	err     error // of Close
 
+	created   os.FileInfo // of the file that is written; for the writer
+	unflushed uint64      // segments that are not on the disk yet; for the writer
+
 	trouble        atomic.Pointer[trouble]
 	taken, written atomic.Uint64
 	dropped        [NumDropReasons]atomic.Uint64
@@ -62,10 +70,15 @@ func NewPackets(cfg PacketsConfig) (*Packets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write packets: %w", err)
 	}
+	created, err := os.Stat(cfg.Path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("write packets: %w", err), w.Close())
+	}
 	p := &Packets{
 		cfg:     cfg,
+		created: created,
 		queue:   make(chan *batch, batchQueue),
-		spare:   make(chan *batch, batchQueue),
+		spare:   make(chan *batch, batchSpare),
 		rotate:  make(chan struct{}, 1),
 		closing: make(chan struct{}),
 		giveUp:  make(chan struct{}),
@@ -81,8 +94,8 @@ func (p *Packets) Name() string { return "packets:" + p.cfg.Path }
 // Feed makes the entrance of one shard. It is a SegmentFeed of the pipeline.
 func (p *Packets) Feed() Feed { return &packetsFeed{out: p, batch: &batch{}} }
 
-// Reopen asks for the path to be created anew: the old file must have been moved
-// away, or it is overwritten.
+// Reopen asks for the path to be created anew. It does nothing where the old file
+// was not moved away.
 func (p *Packets) Reopen() {
 	select {
 	case p.rotate <- struct{}{}:
@@ -130,7 +143,7 @@ func (p *Packets) run(w *pcapio.Writer) {
 		case b := <-p.queue:
 			p.write(w, b)
 			if len(p.queue) == 0 {
-				p.note(w.Flush())
+				p.settle(w.Flush())
 			}
 		case <-p.rotate:
 			w = p.reopen(w)
@@ -147,10 +160,21 @@ func (p *Packets) finish(w *pcapio.Writer) {
 		case b := <-p.queue:
 			p.write(w, b)
 		default:
-			p.note(w.Close())
+			p.settle(w.Close())
 			return
 		}
 	}
+}
+
+// settle books what was in the file's buffer: written, or gone with the error.
+func (p *Packets) settle(err error) {
+	p.note(err)
+	if err == nil {
+		p.written.Add(p.unflushed)
+	} else {
+		p.dropped[p.trouble.Load().why].Add(p.unflushed)
+	}
+	p.unflushed = 0
 }
 
 // write keeps on counting after an error: the file's Writer refuses the rest.
@@ -170,7 +194,7 @@ func (p *Packets) write(w *pcapio.Writer, b *batch) {
 			p.dropped[p.trouble.Load().why].Add(1)
 			continue
 		}
-		p.written.Add(1)
+		p.unflushed++
 	}
 	b.reset()
 	select {
@@ -186,17 +210,27 @@ func (p *Packets) note(err error) {
 	}
 	t := troubleOf(err)
 	p.trouble.Store(t)
-	p.cfg.Log.Warn("packets are not written", "output", p.Name(), "error", t.err)
+	p.cfg.Log.Warn("no more packets are written (move the file away, make room, and send SIGHUP for a new one)",
+		"output", p.Name(), "error", err)
 }
 
+// reopen begins a new file where the old one was moved away. One that is still
+// there would be emptied: it goes on.
 func (p *Packets) reopen(w *pcapio.Writer) *pcapio.Writer {
+	if now, err := os.Stat(p.cfg.Path); err == nil && os.SameFile(now, p.created) {
+		p.settle(w.Flush())
+		return w
+	}
 	fresh, err := pcapio.Create(p.cfg.Path)
 	if err != nil {
 		p.cfg.Log.Warn("reopen output", "output", p.Name(), "error", err)
 		return w
 	}
-	p.note(w.Close())
+	p.settle(w.Close())
 	p.trouble.Store(nil)
+	if created, err := os.Stat(p.cfg.Path); err == nil {
+		p.created = created
+	}
 	return fresh
 }
 
@@ -222,7 +256,7 @@ func (f *packetsFeed) Segment(s *flow.Segment) {
 	b.sizes = append(b.sizes, len(s.Data))
 	b.data = append(b.data, s.Data...)
 	f.out.taken.Add(1)
-	if len(b.data) >= fullBatch || len(b.segments) >= fullBatch/64 {
+	if len(b.data)+segmentSize*len(b.segments) >= fullBatch {
 		f.handOver()
 	}
 }

@@ -91,6 +91,9 @@ func TestPacketsAFullDiskIsToldOnceAndCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := p.Stats()
+	if s.Written > 0 {
+		t.Errorf("%d written to a full disk", s.Written)
+	}
 	if s.Written+s.Dropped[NoSpace]+s.Dropped[Slow] != s.Taken || s.Dropped[NoSpace] == 0 {
 		t.Errorf("taken %d, written %d, dropped %v", s.Taken, s.Written, s.Dropped)
 	}

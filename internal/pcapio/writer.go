@@ -42,7 +42,8 @@ func Create(path string) (*Writer, error) {
 	if _, _, err := formatOf(path); err != nil {
 		return nil, err
 	}
-	f, err := os.Create(path)
+	// Traffic holds secrets: not for everybody to read.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("create capture: %w", err)
 	}
@@ -53,6 +54,12 @@ func Create(path string) (*Writer, error) {
 	}
 	w.file = f
 	return w, nil
+}
+
+// CanCreate reports whether the extension of a path is one that Create knows.
+func CanCreate(path string) bool {
+	_, _, err := formatOf(path)
+	return err == nil
 }
 
 // NewWriter writes to out what the extension of name says. Close does not
