@@ -51,6 +51,8 @@ type input interface {
 	ready() bool
 	// describe says what is captured, for the line at the start.
 	describe() string
+	// idle says why nothing can be captured at the moment; nil where it can.
+	idle() error
 	// volumes says where the packets went. It works beside run and after it.
 	volumes() (volumes, error)
 	close() error
@@ -100,6 +102,9 @@ func (a *agent) open() error {
 	for i := range a.input.shards() {
 		a.shards = append(a.shards, a.newShard(i))
 	}
+	if err := a.checkSummary(); err != nil {
+		return err
+	}
 	return a.listen()
 }
 
@@ -138,8 +143,12 @@ func (a *agent) run(ctx context.Context) error {
 	if a.web != nil {
 		beside.Go(func() { a.serve(ctx) })
 	}
-	beside.Go(func() { a.announce(ctx) })
-	beside.Go(func() { a.showTable(ctx) })
+	beside.Go(func() {
+		a.announce(ctx) // before the table takes the screen
+		a.showTable(ctx)
+	})
+	beside.Go(func() { a.watchLosses(ctx) })
+	beside.Go(func() { a.endWithReader(ctx, cancel) })
 	beside.Go(func() { a.showProgress(ctx) })
 	beside.Go(func() { a.reopenOutputs(ctx) })
 	handlers := make([]flow.Handler, len(a.shards))

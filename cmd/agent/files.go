@@ -100,6 +100,7 @@ func (f *files) shards() int              { return 1 }
 func (f *files) control(int) flow.Control { return nil }
 func (f *files) ownTotals() bool          { return true }
 func (f *files) ready() bool              { return f.running.Load() }
+func (f *files) idle() error              { return nil }
 func (f *files) close() error             { return errors.Join(f.reader.Close(), f.closeCopy()) }
 func (f *files) progress() (int64, int64) { return f.reader.Progress() }
 func (f *files) describe() string         { return "reading " + strings.Join(f.names, ", ") }

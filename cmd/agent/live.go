@@ -81,6 +81,13 @@ func (l *live) ownTotals() bool                { return false }
 func (l *live) ready() bool                    { return l.Ready() }
 func (l *live) close() error                   { return l.Close() }
 
+func (l *live) idle() error {
+	if len(l.Attached()) == 0 {
+		return errors.New("no interface to capture on (see --interface)")
+	}
+	return nil
+}
+
 func (l *live) run(ctx context.Context, handlers []flow.Handler) error {
 	return l.Run(ctx, handlers)
 }
@@ -94,7 +101,11 @@ func (l *live) describe() string {
 	if l.hook == capture.HookXDP {
 		direction = " (received packets only: what is sent does not pass XDP)"
 	}
-	return fmt.Sprintf("capturing %s on %s%s", what, strings.Join(l.Attached(), ", "), direction)
+	where := strings.Join(l.Attached(), ", ")
+	if where == "" {
+		where = "no interface yet: waiting for one of --interface that is up"
+	}
+	return fmt.Sprintf("capturing %s on %s%s", what, where, direction)
 }
 
 // volumes reads the kernel's counters.

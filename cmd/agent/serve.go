@@ -44,5 +44,5 @@ func (a *agent) readiness() error {
 	if !a.input.ready() {
 		return errors.New("not capturing yet")
 	}
-	return nil
+	return a.input.idle()
 }

@@ -36,6 +36,18 @@ func (a *agent) writeSummary() error {
 	return writeFile(a.cfg.Summary, s.WriteJSON)
 }
 
+// checkSummary finds out at the start what would otherwise fail at the end.
+func (a *agent) checkSummary() error {
+	if a.cfg.Summary == "" || a.cfg.Summary == "-" {
+		return nil
+	}
+	f, err := os.OpenFile(a.cfg.Summary, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	return f.Close()
+}
+
 func writeFile(path string, write func(io.Writer) error) error {
 	f, err := os.Create(path)
 	if err != nil {

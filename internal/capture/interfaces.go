@@ -66,6 +66,9 @@ func (in *interfaces) attach() error {
 	for _, l := range links {
 		n, ok := describe(l)
 		names = append(names, l.Attrs().Name)
+		if !ok && slices.Contains(in.patterns, n.name) {
+			errs = append(errs, fmt.Errorf("capture on %s: interfaces of type %q are not supported", n.name, l.Attrs().EncapType))
+		}
 		if !ok || !in.wants(n) {
 			continue
 		}

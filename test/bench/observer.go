@@ -70,6 +70,8 @@ func agentObserver(name string, o options, flags ...string) observer {
 }
 
 func agentReady(ctx context.Context, n *lab.Namespace) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true}}
 	for {
 		res, err := client.Get("http://127.0.0.1:9464/readyz")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gortap/internal/lab"
 	"gortap/internal/testutil"
@@ -77,7 +78,7 @@ func TestXDPSeesWhatIsReceived(t *testing.T) {
 }
 
 func TestExitAfter(t *testing.T) {
-	_, a := watched(t, "--exit-after", "300ms")
+	a := launch(t, testutil.Namespace(t), "--bpf-filter", "tcp", "--exit-after", "300ms")
 	if status := a.wait(); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
@@ -93,14 +94,14 @@ func TestKillLeavesNothingBehind(t *testing.T) {
 			_ = a.cmd.Process.Kill()
 			<-a.ended
 			// The kernel frees links behind the process's end.
-			a2 := testutil.Attached(t, p.Server, lab.Device)
-			for range 500 {
-				if len(a2) == 0 {
-					return
-				}
-				a2 = testutil.Attached(t, p.Server, lab.Device)
+			left := testutil.Attached(t, p.Server, lab.Device)
+			for deadline := time.Now().Add(startWait); len(left) > 0 && time.Now().Before(deadline); {
+				time.Sleep(pollEvery)
+				left = testutil.Attached(t, p.Server, lab.Device)
 			}
-			t.Errorf("left behind: %v", a2)
+			if len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
 		})
 	}
 }
@@ -180,6 +181,8 @@ func TestMistakesAreToldInOneLineWithTheRemedy(t *testing.T) {
 		{"no such file", []string{"--input-file", "/nonexistent/*.pcap"}, 2, []string{"/nonexistent/*.pcap"}},
 		{"output over the input", []string{"--input-file", damaged, "--output-file", damaged, "--listen", ""}, 2, []string{damaged, "also an input"}},
 		{"damaged file", []string{"--input-file", damaged, "--listen", ""}, 1, []string{damaged, "at byte"}},
+		{"summary in no folder", []string{"--bpf-filter", "tcp", "--listen", "", "--summary", "/nonexistent/x"}, 1, []string{"/nonexistent/x"}},
+		{"two owners of an interface", []string{"--input-raw", "lo:80", "--interface", "eth0"}, 2, []string{"--interface"}},
 		{"output in no folder", []string{"--bpf-filter", "tcp", "--listen", "", "--output-jsonl", "/nonexistent/x"}, 1, []string{"/nonexistent/x"}},
 	} {
 		t.Run(m.name, func(t *testing.T) {
@@ -192,15 +195,11 @@ func TestMistakesAreToldInOneLineWithTheRemedy(t *testing.T) {
 	}
 }
 
-// explained checks the last line on stderr that the agent wrote about an error.
+// explained checks what the agent wrote about an error, which ends its stderr.
 func (a *agent) explained(want []string) {
 	a.t.Helper()
-	line := ""
-	for l := range strings.Lines(a.stderr.String()) {
-		if strings.HasPrefix(l, "agent: ") {
-			line += l
-		}
-	}
+	_, text, _ := strings.Cut("\n"+a.stderr.String(), "\nagent: ")
+	line := "agent: " + text
 	if strings.Count(line, "\n") != 1 {
 		a.t.Errorf("want one line, got %q", a.stderr.String())
 	}
@@ -269,12 +268,46 @@ func TestWithoutPrivilegesTheRemedyIsNamed(t *testing.T) {
 func TestThreeCapabilitiesAreEnough(t *testing.T) {
 	for _, hook := range [][]string{{"tc", "tcx"}, {"tc", "clsact"}, {"xdp", "auto"}} {
 		t.Run(strings.Join(hook, " "), func(t *testing.T) {
-			status, out := runAs(t, testutil.Namespace(t), "+bpf,+net_admin,+perfmon", "--bpf-filter", "tcp", "--exit-after", "100ms",
+			status, out := runAs(t, testutil.Namespace(t), "+bpf,+net_admin,+perfmon", "--bpf-filter", "tcp", "--exit-after", "2s",
 				"--hook", hook[0], "--tc-attach", hook[1])
 			if status != 0 || !strings.Contains(out, "capturing tcp on lo") {
 				t.Errorf("exit status %d, told %q", status, out)
 			}
 		})
+	}
+}
+
+func TestALostReaderOfStdoutEndsTheRun(t *testing.T) {
+	n := testutil.Namespace(t)
+	testutil.Nginx(t, n, lab.NginxOptions{Files: nginxFiles})
+	script := binary + " --bpf-filter 'tcp port 80' --listen '' --output-jsonl - | head -1"
+	cmd := exec.Command("sh", "-c", script)
+	var out, messages locked
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	if err := n.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	ask := "curl -s -o /dev/null http://127.0.0.1/small.txt"
+	for deadline := time.Now().Add(startWait); ; {
+		select {
+		case <-ended:
+			if !strings.Contains(out.String(), "/small.txt") {
+				t.Errorf("got %q", out.String())
+			}
+			return
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it goes on without a reader: %s", messages.String())
+		}
+		if _, err := n.Run(t.Context(), "sh", "-c", ask); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
