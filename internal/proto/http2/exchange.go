@@ -25,7 +25,7 @@ func (p *parser) request(h *half, b *block, hd *head, ts int64) {
 			return
 		}
 		st = p.open(b.stream)
-		p.ask(st, h, b, hd, ts)
+		p.ask(st, b, hd, ts)
 	}
 	p.credit(st, h.side, b.owed)
 	p.observeHead(st, h.side, hd, partOf(first))
@@ -37,7 +37,7 @@ func (p *parser) request(h *half, b *block, hd *head, ts int64) {
 }
 
 // ask begins an exchange with its request.
-func (p *parser) ask(st *stream, h *half, b *block, hd *head, ts int64) {
+func (p *parser) ask(st *stream, b *block, hd *head, ts int64) {
 	x := &st.x
 	st.text = hd.appendOrUnknown(st.text[:0], hd.method)
 	m := len(st.text)
@@ -71,7 +71,7 @@ func (p *parser) promise(h *half, b *block, hd *head, ts int64) {
 		return
 	}
 	st := p.open(b.promised)
-	p.ask(st, h, b, hd, ts)
+	p.ask(st, b, hd, ts)
 	st.sides[proto.Client].ended = true
 	if hd.unknown {
 		st.fault(proto.Client, h.missed)
