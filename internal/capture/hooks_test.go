@@ -42,6 +42,9 @@ func TestConnectionsAreToldAsTheyWere(t *testing.T) {
 				l.checkTalk(x, true, !tc.receives)
 			}
 			l.checkBalance(s)
+			if got := l.largest(); !tc.receives && got <= 1500 {
+				t.Errorf("no packet above the MTU of 1500 (the largest has %d bytes): the sender did not offload", got)
+			}
 			if left := testutil.Attached(t, p.Server, lab.Device); len(left) > 0 {
 				t.Errorf("still attached: %v", left)
 			}

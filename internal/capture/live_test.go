@@ -113,6 +113,14 @@ func (l *live) conn(key flow.Key) *told {
 	return nil
 }
 
+// largest returns the bytes of the largest packet that was told.
+func (l *live) largest() (n int) {
+	for _, h := range l.handlers {
+		n = max(n, h.largest)
+	}
+	return n
+}
+
 // locked lets several goroutines write.
 type locked struct {
 	mu sync.Mutex

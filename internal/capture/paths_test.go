@@ -124,7 +124,7 @@ func TestPacketsAbove64KiBAreToldWhole(t *testing.T) {
 			s := l.stop()
 			l.checkTalk(sent[0], true, true)
 			l.checkBalance(s)
-			if got := l.handlers[0].largest; got <= 64<<10 {
+			if got := l.largest(); got <= 64<<10 {
 				t.Errorf("the largest packet had %d bytes, want more than 64 KiB", got)
 			}
 		})
