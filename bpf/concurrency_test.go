@@ -1,0 +1,115 @@
+package bpf_test
+
+import (
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/google/go-cmp/cmp"
+
+	"gortap/bpf"
+	"gortap/internal/flow"
+)
+
+// Packets may come on one CPU while another evicts their flow. Each is then in
+// the totals of one flow, or lost and counted as such.
+func TestPacketsMeetEvictions(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	k.putRing(0, 8<<20)
+	const runs, repeat = 500, 1000
+	const packets = runs * repeat
+	frame := client(ack, 1, 1, 0).frame()
+	prog := k.ingress().prog
+	sent := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(sent)
+		for range runs {
+			if _, err := prog.Run(&ebpf.RunOptions{Data: frame, Repeat: repeat}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	again := slices.Repeat([]bpf.CaptureFlowKey{theKey()}, len(bpf.CaptureControlInput{}.Keys))
+	evicted := 0
+	for going := true; going && evicted < 30_000; { // what the ring takes
+		select {
+		case <-sent:
+			going = false
+		default:
+		}
+		evicted += k.evict(math.MaxUint64, again...)
+	}
+	wg.Wait()
+	evicted += k.evict(math.MaxUint64, theKey())
+	told, ends := uint64(0), 0
+	for _, r := range k.records() {
+		ends++
+		told += r.End.Dirs[flow.FromB].Packets
+	}
+	moved := k.moved()
+	lost := moved["EVICTING"].Packets
+	delete(moved, "EVICTING")
+	want := counters{"COUNTED": {Packets: told, Bytes: 40 * told}}
+	if diff := cmp.Diff(want, moved); diff != "" || ends != evicted {
+		t.Errorf("%d ends of %d evictions; their packets (-want +got):\n%s", ends, evicted, diff)
+	}
+	if told+lost < packets { // an interrupted run is repeated
+		t.Errorf("%d packets told and %d lost of %d", told, lost, packets)
+	}
+	if evicted < 10 {
+		t.Errorf("only %d evictions: they did not meet", evicted)
+	}
+}
+
+// Two CPUs may see the first packets of a connection at the same time, when the
+// capture starts in the middle. Neither packet gets lost.
+func TestFlowBeginsOnTwoCPUsAtOnce(t *testing.T) {
+	k := newKernel(t, build{budget: 2048})
+	const flows = 20_000
+	prog := k.ingress().prog
+	var wg sync.WaitGroup
+	frames := make([][2][]byte, flows)
+	for i := range frames {
+		there, back := client(ack, 1, 1, 0), server(ack, 1, 1, 0)
+		there.src = flowAddr(uint16(i))
+		back.dst = there.src
+		frames[i] = [2][]byte{there.frame(), back.frame()}
+	}
+	meet := newBarrier(2)
+	for side := range 2 {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			for i := range frames {
+				meet.wait(i)
+				if _, err := prog.Run(&ebpf.RunOptions{Data: frames[i][side]}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if diff := cmp.Diff(counters{"COUNTED": {Packets: 2 * flows, Bytes: 2 * flows * 40}}, k.moved()); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+// barrier lets its parties go on together, as close in time as spinning gets.
+type barrier struct {
+	parties int64
+	arrived atomic.Int64
+}
+
+func newBarrier(parties int64) *barrier { return &barrier{parties: parties} }
+
+func (b *barrier) wait(round int) {
+	b.arrived.Add(1)
+	for b.arrived.Load() < b.parties*int64(round+1) {
+		runtime.Gosched()
+	}
+}
