@@ -34,7 +34,11 @@ func openFiles(cfg *Config, log *slog.Logger) (input, error) {
 	o := pcapio.Options{}
 	if cfg.BPFFilter != "" {
 		o.Filter = func(link packet.LinkType) (pcapio.Matcher, error) {
-			return filter.Compile(cfg.BPFFilter, filter.LinkType(link))
+			m, err := filter.Compile(cfg.BPFFilter, filter.LinkType(link))
+			if err == nil && m.LiveOnly() {
+				return nil, usagef("--bpf-filter %q: inbound, outbound and ifindex mean nothing in a file", cfg.BPFFilter)
+			}
+			return m, err
 		}
 	}
 	if cfg.OutputFile != "" {

@@ -22,7 +22,7 @@ func newDescs() descs {
 	}
 	return descs{
 		bytes: desc("bytes_total",
-			"Wire bytes of messages; with an empty method, payload that belongs to no message. Adds up to gor_tcp_payload_bytes_total.",
+			"Wire bytes of messages; with an empty method, payload that belongs to no message. Adds up to gor_tcp_payload_bytes_total, which is read once a second and may lag.",
 			"service", "method", "path", "direction"),
 		requests: desc("requests_total",
 			"Requests whose exchange ended, by status code; code 0 had no response.", "service", "method", "path", "code"),
