@@ -44,7 +44,7 @@ func captureFlags(f *pflag.FlagSet) {
 	budget, ring := Size(2048), Size(0)
 	f.String("depth", "auto", "payload to copy: head (the start of each turn, the rest is counted), all, or auto: what the outputs need")
 	f.Var(&budget, "turn-budget", "bytes copied from the start of each turn where not all is")
-	f.Var(&ring, "ring-size", "kernel ring buffer per shard, a power of two; 0: 2MiB, or 16MiB where all is copied")
+	f.Var(&ring, "ring-size", "kernel ring buffer per shard, a power of two; 0: 8MiB, or 16MiB where all is copied")
 	f.Int("shards", 0, "ring shards, a power of two; 0: half the CPUs, at most 8")
 	f.Int("max-flows", 65536, "connections the kernel keeps count of at once; beyond it packets are dropped and counted")
 	f.Duration("flow-idle-timeout", 5*time.Minute, "a connection without packets for so long is ended")
