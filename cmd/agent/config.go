@@ -109,23 +109,19 @@ func loadConfig(flags *pflag.FlagSet) (*Config, error) {
 }
 
 func readConfigFile(v *viper.Viper, file string) error {
-	v.SetConfigFile(file)
-	v.SetConfigType("yaml")
-	if err := v.ReadInConfig(); err != nil {
-		var missing *fs.PathError
-		if errors.As(err, &missing) {
-			return usagef("read config %s: %w", file, missing.Err)
-		}
-		return usagef("read config %s: %w", file, err)
-	}
-	only := viper.New()
+	only := viper.New() // the file's keys alone, to tell the unknown ones
 	only.SetConfigFile(file)
 	only.SetConfigType("yaml")
 	if err := only.ReadInConfig(); err != nil {
+		var missing *fs.PathError
+		if errors.As(err, &missing) {
+			err = missing.Err
+		}
 		return usagef("read config %s: %w", file, err)
 	}
+	settings := only.AllSettings()
 	var unknown []string
-	for key := range only.AllSettings() {
+	for key := range settings {
 		if !slices.Contains(configKeys(), key) {
 			unknown = append(unknown, key)
 		}
@@ -134,7 +130,7 @@ func readConfigFile(v *viper.Viper, file string) error {
 		sort.Strings(unknown)
 		return usagef("read config %s: unknown key %s (`agent --help` lists the keys: they are the flags' names)", file, strings.Join(unknown, ", "))
 	}
-	return nil
+	return v.MergeConfigMap(settings)
 }
 
 func decodeConfig(v *viper.Viper, cfg *Config) error {

@@ -24,8 +24,8 @@ func (a *agent) wantsTable() bool {
 	return ok && a.cfg.OutputJSONL != "-" && a.cfg.Summary != "-" && len(a.cfg.InputFile) == 0
 }
 
-// showTable draws the last seconds over and over until ctx is done, and then
-// once what the whole run came to. What is no terminal gets the latter only.
+// showTable draws the last seconds over and over until ctx is done. What is no
+// terminal gets the table of the whole run only, at its end (finalTable).
 func (a *agent) showTable(ctx context.Context) {
 	if !a.wantsTable() {
 		return
@@ -35,7 +35,6 @@ func (a *agent) showTable(ctx context.Context) {
 			a.drawTable(ctx, f)
 		}
 	}
-	<-ctx.Done()
 }
 
 func (a *agent) drawTable(ctx context.Context, f *os.File) {
