@@ -21,6 +21,7 @@
 #include "parse.h"
 #include "account.h"
 #include "turnless.h"
+#include "wake.h"
 #include "emit.h"
 #include "filter.h"
 

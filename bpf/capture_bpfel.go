@@ -167,6 +167,7 @@ const (
 	CaptureMapFlows              = "flows"
 	CaptureMapNewFlows           = "new_flows"
 	CaptureMapRings              = "rings"
+	CaptureMapWakeAt             = "wake_at"
 	CaptureProgControl           = "control"
 	CaptureProgTcL2Egress        = "tc_l2_egress"
 	CaptureProgTcL2Ingress       = "tc_l2_ingress"
@@ -245,6 +246,7 @@ type CaptureMapSpecs struct {
 	Flows    *ebpf.MapSpec `ebpf:"flows"`
 	NewFlows *ebpf.MapSpec `ebpf:"new_flows"`
 	Rings    *ebpf.MapSpec `ebpf:"rings"`
+	WakeAt   *ebpf.MapSpec `ebpf:"wake_at"`
 }
 
 // CaptureVariableSpecs contains global variables before they are loaded into the kernel.
@@ -287,6 +289,7 @@ type CaptureMaps struct {
 	Flows    *ebpf.Map `ebpf:"flows"`
 	NewFlows *ebpf.Map `ebpf:"new_flows"`
 	Rings    *ebpf.Map `ebpf:"rings"`
+	WakeAt   *ebpf.Map `ebpf:"wake_at"`
 }
 
 func (m *CaptureMaps) Close() error {
@@ -295,6 +298,7 @@ func (m *CaptureMaps) Close() error {
 		m.Flows,
 		m.NewFlows,
 		m.Rings,
+		m.WakeAt,
 	)
 }
 

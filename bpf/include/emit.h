@@ -18,10 +18,9 @@ struct slice {
 	__u8 tail_len;
 };
 
-/* User space polls: waking it for each record costs the observed server up to
- * half of its requests. cap <= class; class is a constant. */
+/* cap <= class; class is a constant. */
 static __always_inline int emit_class(struct frame *f, const struct segment *s,
-				      const struct slice *sl, void *ring, __u64 ts_ns,
+				      const struct slice *sl, void *ring, __u64 *wake, __u64 ts_ns,
 				      const __u32 class)
 {
 	struct event *e = bpf_ringbuf_reserve(ring, sizeof(*e) + class, 0);
@@ -53,7 +52,7 @@ static __always_inline int emit_class(struct frame *f, const struct segment *s,
 	}
 	if (sl->tail_len && load(f, sl->off + sl->len - TAIL_BYTES, e->tail, TAIL_BYTES))
 		goto failed;
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(e, wake_flags(ring, wake));
 	return OUT_EMITTED;
 failed:
 	bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
@@ -61,19 +60,19 @@ failed:
 }
 
 static __always_inline int emit_slice(struct frame *f, const struct segment *s,
-				      const struct slice *sl, void *ring, __u64 ts_ns)
+				      const struct slice *sl, void *ring, __u64 *wake, __u64 ts_ns)
 {
 	if (sl->cap == 0)
-		return emit_class(f, s, sl, ring, ts_ns, 0);
+		return emit_class(f, s, sl, ring, wake, ts_ns, 0);
 	if (sl->cap <= 160)
-		return emit_class(f, s, sl, ring, ts_ns, 160);
+		return emit_class(f, s, sl, ring, wake, ts_ns, 160);
 	if (sl->cap <= 928)
-		return emit_class(f, s, sl, ring, ts_ns, 928);
+		return emit_class(f, s, sl, ring, wake, ts_ns, 928);
 	if (sl->cap <= 2080)
-		return emit_class(f, s, sl, ring, ts_ns, 2080);
+		return emit_class(f, s, sl, ring, wake, ts_ns, 2080);
 	if (sl->cap <= 8192)
-		return emit_class(f, s, sl, ring, ts_ns, 8192);
-	return emit_class(f, s, sl, ring, ts_ns, SLICE);
+		return emit_class(f, s, sl, ring, wake, ts_ns, 8192);
+	return emit_class(f, s, sl, ring, wake, ts_ns, SLICE);
 }
 
 /* Writes the segment's record, or several where its copy is larger than a slice.
@@ -83,6 +82,7 @@ static __always_inline int emit(struct frame *f, const struct segment *s, const 
 	__u32 shard = em->shard, left = s->len, cap = em->cap;
 	__u8 tail_len = em->tail_len;
 	void *ring = bpf_map_lookup_elem(&rings, &shard);
+	__u64 *wake = bpf_map_lookup_elem(&wake_at, &shard);
 	struct slice sl = {
 		.seq = s->seq,
 		.off = s->off,
@@ -107,7 +107,7 @@ static __always_inline int emit(struct frame *f, const struct segment *s, const 
 		sl.flags = last ? s->flags : s->flags & ~(TCP_FIN | TCP_RST | TCP_PSH);
 		if (i)
 			sl.flags &= ~TCP_SYN;
-		outcome = emit_slice(f, s, &sl, ring, em->ts_ns);
+		outcome = emit_slice(f, s, &sl, ring, wake, em->ts_ns);
 		if (outcome != OUT_EMITTED || last)
 			return outcome;
 		sl.seq += SLICE + (!i && (s->flags & TCP_SYN));
