@@ -11,6 +11,7 @@ import (
 // descs are the metrics of an account.
 type descs struct {
 	bytes, requests, durations, incomplete *prometheus.Desc
+	streamMessages, streamMessageBytes     *prometheus.Desc
 	network, retransmitted, payload        *prometheus.Desc
 	reconcileErrors, unchecked, overflow   *prometheus.Desc
 	flows                                  *prometheus.Desc
@@ -25,12 +26,18 @@ func newDescs() descs {
 			"Wire bytes of messages; with an empty method, payload that belongs to no message. Adds up to gor_tcp_payload_bytes_total, which is read once a second and may lag.",
 			"service", "method", "path", "direction"),
 		requests: desc("requests_total",
-			"Requests whose exchange ended, by status code; code 0 had no response.", "service", "method", "path", "code"),
+			"Requests whose exchange ended, by status code; code 0 had no response. Of gRPC calls the code is grpc-status, where 0 is OK, and (none) had no status.",
+			"service", "method", "path", "code"),
 		durations: desc("request_duration_seconds",
 			"Time from the first byte of the request to the last byte of the response, where both were seen whole.",
 			"service", "method", "path"),
 		incomplete: desc("incomplete_messages_total",
 			"Messages that are not whole, by reason.", "service", "path", "direction", "reason"),
+		streamMessages: desc("stream_messages_total",
+			"gRPC and WebSocket messages, each when it ended.", "service", "method", "path", "direction"),
+		streamMessageBytes: desc("stream_message_bytes_total",
+			"Payload bytes of gRPC and WebSocket messages as transferred, without prefixes and frame headers.",
+			"service", "method", "path", "direction"),
 		network: desc("network_bytes_total",
 			"Layer 3 bytes, every packet as often as it was sent.", "service", "direction"),
 		retransmitted: desc("retransmitted_bytes_total",
@@ -52,7 +59,7 @@ func newDescs() descs {
 func (a *Account) Describe(out chan<- *prometheus.Desc) {
 	d := &a.descs
 	for _, desc := range []*prometheus.Desc{
-		d.bytes, d.requests, d.durations, d.incomplete, d.network, d.retransmitted, d.payload,
+		d.bytes, d.requests, d.durations, d.incomplete, d.streamMessages, d.streamMessageBytes, d.network, d.retransmitted, d.payload,
 		d.reconcileErrors, d.unchecked, d.overflow, d.flows,
 	} {
 		out <- desc
@@ -86,6 +93,10 @@ func (a *Account) Collect(out chan<- prometheus.Metric) {
 
 func (a *Account) collectEndpoint(e emitter, service string, k endpointKey, c *counters) {
 	e.sides(a.descs.bytes, c.bytes, service, k.method, k.path)
+	if st := c.streamed; st != [2]stream{} {
+		e.sides(a.descs.streamMessages, [2]uint64{st[0].messages, st[1].messages}, service, k.method, k.path)
+		e.sides(a.descs.streamMessageBytes, [2]uint64{st[0].bytes, st[1].bytes}, service, k.method, k.path)
+	}
 	for _, code := range c.codes {
 		e.counter(a.descs.requests, code.n, service, k.method, k.path, codeLabel(code.code))
 	}
@@ -119,8 +130,11 @@ func (a *Account) collectIncomplete(e emitter, s *serviceBook) {
 }
 
 func codeLabel(code uint16) string {
-	if code == otherCode {
+	switch code {
+	case otherCode:
 		return Other
+	case noCode:
+		return "(none)"
 	}
 	return strconv.Itoa(int(code))
 }

@@ -7,6 +7,8 @@ const (
 	maxCodes = 32
 	// otherCode stands for the codes beyond; 0 is no response.
 	otherCode = 0xffff
+	// noCode is a gRPC call whose status was not seen: 0 would be OK.
+	noCode = 0xfffe
 )
 
 // counters is what is counted about one endpoint. Bytes without a message are
@@ -16,10 +18,14 @@ type counters struct {
 	exchanges  uint64    // that are done
 	requests   uint64    // exchanges, less those whose request another one counted
 	messages   [2]uint64 // messages of those that were seen at least in part
+	streamed   [2]stream // gRPC and WebSocket messages
 	codes      []codeCount
 	incomplete [2][proto.NumReasons]uint64 // messages
 	durations  *histogram                  // nil until one is known
 }
+
+// stream counts messages within HTTP messages.
+type stream struct{ messages, bytes uint64 }
 
 type codeCount struct {
 	code uint16
@@ -31,7 +37,7 @@ func (c *counters) done(x *proto.Exchange) {
 	c.exchanges++
 	if !x.Upgraded {
 		c.requests++
-		c.countCode(clampCode(x.Status), 1)
+		c.countCode(codeOf(x), 1)
 	}
 	if x.Request.Seen {
 		c.messages[proto.Client]++
@@ -52,6 +58,18 @@ func (c *counters) done(x *proto.Exchange) {
 		c.durations.counts[bucketOf(ns)]++
 		c.durations.sumNs += uint64(ns)
 	}
+}
+
+// codeOf returns the grpc-status of a gRPC call, else the HTTP status. Of a call
+// without grpc-status only a failure in HTTP is one: 200 says nothing yet.
+func codeOf(x *proto.Exchange) uint16 {
+	switch {
+	case x.HasCode:
+		return clampCode(x.Code)
+	case x.Protocol == proto.GRPC && (x.Status == 0 || x.Status == 200):
+		return noCode
+	}
+	return clampCode(x.Status)
 }
 
 func clampCode(status int) uint16 {
@@ -95,6 +113,8 @@ func (c *counters) add(o *counters) {
 	for side := range c.bytes {
 		c.bytes[side] += o.bytes[side]
 		c.messages[side] += o.messages[side]
+		c.streamed[side].messages += o.streamed[side].messages
+		c.streamed[side].bytes += o.streamed[side].bytes
 		for why := range c.incomplete[side] {
 			c.incomplete[side][why] += o.incomplete[side][why]
 		}

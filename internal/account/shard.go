@@ -171,6 +171,13 @@ func (s *Shard) Bytes(x *proto.Exchange, side proto.Side, n int64) {
 	s.creditConn(x.Conn, e.service, side, uint64(n))
 }
 
+// Messages counts gRPC and WebSocket messages.
+func (s *Shard) Messages(x *proto.Exchange, side proto.Side, n, size int64) {
+	st := &x.User.(*endpoint).streamed[side]
+	st.messages += uint64(n)
+	st.bytes += uint64(size)
+}
+
 // Unattributed credits bytes to no message: to the service of the latest
 // request of the connection, or else of its address.
 func (s *Shard) Unattributed(c *proto.Conn, side proto.Side, n int64, why proto.Reason) {

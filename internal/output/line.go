@@ -15,6 +15,8 @@ type lineEncoder struct {
 // appendLine writes one exchange and a line feed. The order of the fields is
 // part of the format. duration and ttfb are null where one of the two times is
 // unknown; ttfb is negative where the response began before the request ended.
+// code (grpc-status, or the close code of a WebSocket) is there where one was
+// seen, the counts of messages are in lines of gRPC and WebSocket.
 func (e *lineEncoder) appendLine(dst []byte, x *proto.Exchange) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = e.clock.appendTime(dst, firstNs(x))
@@ -39,10 +41,19 @@ func (e *lineEncoder) appendLine(dst []byte, x *proto.Exchange) []byte {
 	dst = appendString(dst, "path", x.Path)
 	dst = append(dst, `"`...)
 	dst = appendInt(dst, "status", int64(x.Status))
+	if x.HasCode {
+		dst = appendInt(dst, "code", int64(x.Code))
+	}
 	dst = appendInt(dst, "request_size", x.Request.Body)
 	dst = appendInt(dst, "response_size", x.Response.Body)
 	dst = appendInt(dst, "request_bytes", x.Request.Wire)
 	dst = appendInt(dst, "response_bytes", x.Response.Wire)
+	if x.Protocol == proto.GRPC || x.Protocol == proto.WebSocket {
+		dst = appendInt(dst, "request_messages", x.Request.Messages)
+		dst = appendInt(dst, "response_messages", x.Response.Messages)
+		dst = appendInt(dst, "request_message_bytes", x.Request.MessageBytes)
+		dst = appendInt(dst, "response_message_bytes", x.Response.MessageBytes)
+	}
 	dst = appendBetween(dst, "duration", x.Request.FirstNs, x.Response.LastNs)
 	dst = appendBetween(dst, "ttfb", x.Request.LastNs, x.Response.FirstNs)
 	if why := x.Incomplete(); why != proto.Complete {

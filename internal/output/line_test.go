@@ -71,6 +71,25 @@ func TestLineOfACompleteExchange(t *testing.T) {
 	}
 }
 
+func TestCodesAndMessagesAreInLinesThatHaveThem(t *testing.T) {
+	x := testExchange()
+	x.Protocol, x.HasCode, x.Code = proto.GRPC, true, 0
+	x.Request.Messages, x.Request.MessageBytes = 1, 5
+	x.Response.Messages, x.Response.MessageBytes = 3, 4985
+	if got, want := encode(x), `"status":200,"code":0,"request_size":0,"response_size":5000,"request_bytes":120,"response_bytes":5200,`+
+		`"request_messages":1,"response_messages":3,"request_message_bytes":5,"response_message_bytes":4985,"duration"`; !strings.Contains(got, want) {
+		t.Errorf("gRPC: %s\nwant %s", got, want)
+	}
+	x.HasCode = false
+	if got, want := encode(x), `"status":200,"request_size"`; !strings.Contains(got, want) {
+		t.Errorf("gRPC without status: %s", got)
+	}
+	x.Protocol, x.HasCode, x.Code, x.Response.Messages = proto.WebSocket, true, 1001, 0
+	if got := encode(x); !strings.Contains(got, `"code":1001,`) || !strings.Contains(got, `"response_messages":0,`) {
+		t.Errorf("WebSocket: %s", got)
+	}
+}
+
 func TestLinesOfPartialExchanges(t *testing.T) {
 	x := testExchange()
 	x.Response = proto.Message{Incomplete: proto.NoResponse}

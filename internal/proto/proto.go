@@ -197,6 +197,10 @@ type Sink interface {
 	// Bytes credits n wire bytes sent by side s to x, between Begin and Done.
 	// Long messages are credited as they go.
 	Bytes(x *Exchange, s Side, n int64)
+	// Messages tells that n gRPC or WebSocket messages of x ended in the
+	// direction of s, with size bytes of payload, between Begin and Done. Their
+	// wire bytes are credited by Bytes, like all others.
+	Messages(x *Exchange, s Side, n, size int64)
 	// Unattributed credits n bytes sent by side s to no message.
 	Unattributed(c *Conn, s Side, n int64, why Reason)
 	// Residual tells what to call bytes that the capture counted but never

@@ -33,6 +33,11 @@ type line struct {
 	ClientPort                           int    `json:"client_port"`
 	ServerPort                           int    `json:"server_port"`
 	Seq, Status                          int
+	Code                                 json.Number // empty where there is none
+	RequestMessages                      int64 `json:"request_messages"`
+	ResponseMessages                     int64 `json:"response_messages"`
+	RequestMessageBytes                  int64 `json:"request_message_bytes"`
+	ResponseMessageBytes                 int64 `json:"response_message_bytes"`
 	RequestSize                          int64 `json:"request_size"`
 	ResponseSize                         int64 `json:"response_size"`
 	RequestBytes                         int64 `json:"request_bytes"`
@@ -204,7 +209,7 @@ func goKeepAliveSome(t *testing.T, n *lab.Namespace) {
 	goClient(t, &http.Client{Transport: transport}, 400)
 }
 
-func serveGRPC(t *testing.T, n *lab.Namespace) {
+func serveGRPC(t *testing.T, n *lab.Namespace) *health.Server {
 	l, err := n.Listen(t.Context(), "tcp", ":"+grpcPort)
 	if err != nil {
 		t.Fatal(err)
@@ -221,16 +226,23 @@ func serveGRPC(t *testing.T, n *lab.Namespace) {
 		s.Stop()
 		<-done
 	})
+	return service
 }
 
-// callGRPC makes unary calls, one of them failing, and a streaming one.
-func callGRPC(t *testing.T, n *lab.Namespace) {
+func dialGRPC(t *testing.T, n *lab.Namespace) *grpc.ClientConn {
+	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+lab.ServerIP().String()+":"+grpcPort,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(
 			func(ctx context.Context, addr string) (net.Conn, error) { return n.DialContext(ctx, "tcp", addr) }))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return conn
+}
+
+// callGRPC makes unary calls, one of them failing, and a streaming one.
+func callGRPC(t *testing.T, n *lab.Namespace) {
+	conn := dialGRPC(t, n)
 	defer conn.Close()
 	client := healthpb.NewHealthClient(conn)
 	for i := range 50 {
@@ -273,7 +285,8 @@ func serveWebSocket(t *testing.T, n *lab.Namespace) {
 	})
 }
 
-func talkWebSocket(t *testing.T, n *lab.Namespace) {
+func dialWebSocket(t *testing.T, n *lab.Namespace) *websocket.Conn {
+	t.Helper()
 	address := lab.ServerIP().String() + ":" + wsPort
 	config, err := websocket.NewConfig("ws://"+address+"/chat/42", "http://"+address)
 	if err != nil {
@@ -287,6 +300,11 @@ func talkWebSocket(t *testing.T, n *lab.Namespace) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func talkWebSocket(t *testing.T, n *lab.Namespace) {
+	c := dialWebSocket(t, n)
 	defer c.Close()
 	for i := range 100 {
 		text := strings.Repeat("hello ", i*i)

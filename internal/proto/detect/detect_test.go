@@ -354,6 +354,7 @@ func (discard) Opened(*proto.Conn)                                        {}
 func (discard) Closed(*proto.Conn)                                        {}
 func (discard) Begin(*proto.Exchange)                                     {}
 func (discard) Bytes(*proto.Exchange, proto.Side, int64)                  {}
+func (discard) Messages(*proto.Exchange, proto.Side, int64, int64)        {}
 func (discard) Unattributed(*proto.Conn, proto.Side, int64, proto.Reason) {}
 func (discard) Residual(*proto.Conn, proto.Reason)                        {}
 func (discard) Done(*proto.Exchange)                                      {}

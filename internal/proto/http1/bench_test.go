@@ -16,6 +16,7 @@ func (d *discard) Opened(*proto.Conn)                                        {}
 func (d *discard) Closed(*proto.Conn)                                        {}
 func (d *discard) Begin(*proto.Exchange)                                     {}
 func (d *discard) Bytes(*proto.Exchange, proto.Side, int64)                  {}
+func (d *discard) Messages(*proto.Exchange, proto.Side, int64, int64)        {}
 func (d *discard) Unattributed(*proto.Conn, proto.Side, int64, proto.Reason) {}
 func (d *discard) Residual(*proto.Conn, proto.Reason)                        {}
 func (d *discard) Done(*proto.Exchange)                                      { d.done++ }

@@ -15,6 +15,7 @@ func (nullSink) Opened(*proto.Conn)                                        {}
 func (nullSink) Closed(*proto.Conn)                                        {}
 func (nullSink) Begin(*proto.Exchange)                                     {}
 func (nullSink) Bytes(*proto.Exchange, proto.Side, int64)                  {}
+func (nullSink) Messages(*proto.Exchange, proto.Side, int64, int64)        {}
 func (nullSink) Unattributed(*proto.Conn, proto.Side, int64, proto.Reason) {}
 func (nullSink) Residual(*proto.Conn, proto.Reason)                        {}
 func (nullSink) Done(*proto.Exchange)                                      {}

@@ -130,7 +130,7 @@ func (p *parser) protocol(st *stream, grpc tri) {
 	if st.grpc = grpc; grpc == yes {
 		st.x.Protocol = proto.GRPC
 		for s := range st.sides {
-			st.publish(proto.Side(s))
+			p.publish(st, proto.Side(s))
 		}
 	}
 }
@@ -156,7 +156,7 @@ func (p *parser) content(st *stream, h *half, b []byte, ts int64) {
 	m.Body += int64(len(b))
 	if st.grpc != no {
 		st.sides[h.side].rpc.data(b)
-		st.publish(h.side)
+		p.publish(st, h.side)
 	}
 	if p.observer != nil {
 		p.observer.Payload(&st.x, h.side, proto.Body, b)

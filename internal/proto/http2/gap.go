@@ -53,6 +53,7 @@ func (h *half) passGap(n int, why flow.Gap, ts int64) {
 		}
 		if body := min(n, h.left+n-h.passed.pad); body > 0 {
 			st.missing(h.side, int64(body), ts)
+			h.p.publish(st, h.side)
 		}
 	}
 	if h.left == 0 {

@@ -71,10 +71,12 @@ func (r *rpc) end() {
 	r.have = 0
 }
 
-// publish shows the counts once the stream is known to be gRPC.
-func (st *stream) publish(s proto.Side) {
-	if st.grpc == yes {
-		m := st.message(s)
-		m.Messages, m.MessageBytes = st.sides[s].rpc.messages, st.sides[s].rpc.bytes
+// publish tells of new messages once the stream is known to be gRPC.
+func (p *parser) publish(st *stream, s proto.Side) {
+	m, r := st.message(s), &st.sides[s].rpc
+	if n := r.messages - m.Messages; n > 0 && st.grpc == yes {
+		size := r.bytes - m.MessageBytes
+		m.Messages, m.MessageBytes = r.messages, r.bytes
+		p.sink.Messages(&st.x, s, n, size)
 	}
 }

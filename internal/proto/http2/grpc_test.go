@@ -110,6 +110,7 @@ func TestMessagesAreCountedAcrossGapsOfKnownPlace(t *testing.T) {
 	}{
 		{"inside a message", 10, 100, flow.Skipped, 3, proto.Complete},
 		{"up to its end", 10, 105, flow.Skipped, 3, proto.Complete},
+		{"up to the end of the last one", 220, 315, flow.Skipped, 3, proto.Complete},
 		{"inside a message, lost", 10, 100, flow.Lost, 3, proto.Lost},
 		{"into a prefix", 10, 106, flow.Skipped, 0, proto.SkippedBytes},
 		{"in a prefix", 106, 107, flow.Truncated, 1, proto.Truncated},

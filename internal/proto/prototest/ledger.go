@@ -22,7 +22,7 @@ type Ledger struct {
 	Depths    []flow.Depth // what was asked of the capture
 	Began     int
 
-	open           map[*proto.Exchange]*[2]int64 // credited so far
+	open           map[*proto.Exchange]*told
 	credited       [2]int64
 	opened, closed bool
 }
@@ -32,9 +32,12 @@ var (
 	_ flow.Control = (*Ledger)(nil)
 )
 
+// told is what was said of an exchange so far.
+type told struct{ bytes, messages, size [2]int64 }
+
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger {
-	s := &Ledger{open: make(map[*proto.Exchange]*[2]int64)}
+	s := &Ledger{open: make(map[*proto.Exchange]*told)}
 	s.Stray[0], s.Stray[1] = make(map[proto.Reason]int64), make(map[proto.Reason]int64)
 	return s
 }
@@ -84,7 +87,7 @@ func (s *Ledger) Begin(x *proto.Exchange) {
 	}
 	x.User = s
 	s.Began++
-	s.open[x] = new([2]int64)
+	s.open[x] = &told{}
 }
 
 // Bytes checks that x is open and counts.
@@ -94,8 +97,19 @@ func (s *Ledger) Bytes(x *proto.Exchange, side proto.Side, n int64) {
 		s.errorf("%d %s bytes credited to exchange %d, open: %t", n, side, x.Seq, c != nil)
 		return
 	}
-	c[side] += n
+	c.bytes[side] += n
 	s.credited[side] += n
+}
+
+// Messages checks that x is open and counts.
+func (s *Ledger) Messages(x *proto.Exchange, side proto.Side, n, size int64) {
+	c := s.open[x]
+	if c == nil || n <= 0 || size < 0 {
+		s.errorf("%d %s messages of %d bytes in exchange %d, open: %t", n, side, size, x.Seq, c != nil)
+		return
+	}
+	c.messages[side] += n
+	c.size[side] += size
 }
 
 // Unattributed counts.
@@ -110,7 +124,7 @@ func (s *Ledger) Unattributed(_ *proto.Conn, side proto.Side, n int64, why proto
 // Residual records the reason.
 func (s *Ledger) Residual(_ *proto.Conn, why proto.Reason) { s.Left = why }
 
-// Done checks that what was credited is what the messages say, and keeps a
+// Done checks that what was told is what the messages say, and keeps a
 // copy.
 func (s *Ledger) Done(x *proto.Exchange) {
 	c := s.open[x]
@@ -119,8 +133,10 @@ func (s *Ledger) Done(x *proto.Exchange) {
 		return
 	}
 	delete(s.open, x)
-	if x.Request.Wire != c[proto.Client] || x.Response.Wire != c[proto.Server] {
-		s.errorf("exchange %d: wire bytes %d, %d but credited %d, %d", x.Seq, x.Request.Wire, x.Response.Wire, c[0], c[1])
+	for side, m := range [2]*proto.Message{&x.Request, &x.Response} {
+		if m.Wire != c.bytes[side] || m.Messages != c.messages[side] || m.MessageBytes != c.size[side] {
+			s.errorf("exchange %d: %s says %+v, but was told as %+v", x.Seq, proto.Side(side), m, *c)
+		}
 	}
 	y := *x
 	y.Conn, y.User = nil, nil

@@ -166,8 +166,10 @@ func (h *half) end() {
 	case h.frame.control():
 	case h.frame.fin:
 		if h.open = false; !h.beheaded {
+			size := h.messageSize()
 			h.message.Messages++
-			h.message.MessageBytes += h.messageSize()
+			h.message.MessageBytes += size
+			h.p.sink.Messages(&h.p.x, h.side, 1, size)
 		}
 	}
 }
