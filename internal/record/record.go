@@ -50,6 +50,10 @@ type Record struct {
 	// LatencyNs is, of a Response or Replayed, the time from the first byte of
 	// the request to the last one of the response; else 0.
 	LatencyNs int64
+	// DueNs is when the schedule of a replay wants the record sent, Unix
+	// nanoseconds; 0 where there is no schedule. Whoever makes the record sets
+	// it; outputs tell by it how late they are.
+	DueNs int64
 	// Protocol is proto.HTTP11 where nothing else is known.
 	Protocol proto.Protocol
 	// Client and Server are the ends of the recorded connection; zero where
