@@ -39,6 +39,16 @@ type SegmentFeed interface {
 	Segment(s *flow.Segment)
 }
 
+// MessageFeed is a Feed that wants messages while they go on, with their bytes. The
+// account is told of everything first. It borrows all that it is given.
+type MessageFeed interface {
+	Feed
+	Begin(x *proto.Exchange)
+	Payload(x *proto.Exchange, s proto.Side, part proto.Part, b []byte)
+	Ended(x *proto.Exchange, s proto.Side)
+	Closed(c *proto.Conn)
+}
+
 // Open makes the receiver of a new connection. The parsers' findings go to sink,
 // their wishes to control, which may be nil.
 type Open func(c *reassembly.Conn, sink proto.Sink, control flow.Control) reassembly.Receiver
@@ -76,7 +86,7 @@ func NewShard(o Options) *Shard {
 			s.taps = append(s.taps, tap)
 		}
 	}
-	sink := &fanout{Account: o.Account, feeds: o.Feeds}
+	sink := newSink(o.Account, o.Feeds)
 	s.assembler = reassembly.New(o.Reassembly, func(c *reassembly.Conn) reassembly.Receiver {
 		r := o.Open(c, sink, o.Control)
 		if o.OwnTotals {

@@ -23,6 +23,60 @@ func (f *fanout) Done(x *proto.Exchange) {
 	}
 }
 
+// newSink makes the parsers' sink. It wants the messages' bytes only where a feed
+// does: they cost time.
+func newSink(a Account, feeds []Feed) proto.Sink {
+	f := fanout{Account: a, feeds: feeds}
+	var messages []MessageFeed
+	for _, feed := range feeds {
+		if m, ok := feed.(MessageFeed); ok {
+			messages = append(messages, m)
+		}
+	}
+	if len(messages) == 0 {
+		return &f
+	}
+	return &observing{fanout: f, messages: messages}
+}
+
+// observing is a fanout for outputs that want the bytes too.
+type observing struct {
+	fanout
+	messages []MessageFeed
+}
+
+var _ proto.Observer = (*observing)(nil)
+
+// Begin implements proto.Sink.
+func (f *observing) Begin(x *proto.Exchange) {
+	f.Account.Begin(x)
+	for _, m := range f.messages {
+		m.Begin(x)
+	}
+}
+
+// Payload implements proto.Observer.
+func (f *observing) Payload(x *proto.Exchange, s proto.Side, part proto.Part, b []byte) {
+	for _, m := range f.messages {
+		m.Payload(x, s, part, b)
+	}
+}
+
+// Ended implements proto.Observer.
+func (f *observing) Ended(x *proto.Exchange, s proto.Side) {
+	for _, m := range f.messages {
+		m.Ended(x, s)
+	}
+}
+
+// Closed implements proto.Sink.
+func (f *observing) Closed(c *proto.Conn) {
+	for _, m := range f.messages {
+		m.Closed(c)
+	}
+	f.Account.Closed(c)
+}
+
 // counted tells the account a connection's totals as the reassembler counted
 // them, when it closes.
 type counted struct {

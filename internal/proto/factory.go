@@ -48,12 +48,15 @@ const (
 // Part says what some bytes of a message are.
 type Part uint8
 
-// The parts of a message, which add up to all of its bytes.
+// The parts of a message. The first four add up to all of its bytes.
 const (
 	Head    Part = iota // start line, fields and the empty line
 	Interim             // the head of a 1xx response before the final one
 	Body                // content
 	Framing             // chunk sizes, chunk ends and trailers
+	// Stream is what one side of an upgraded connection sends, frames and
+	// masks included. The content of the frames comes as Body beside it.
+	Stream
 )
 
 // Observer is a Sink that wants the messages' bytes too.
@@ -61,6 +64,11 @@ type Observer interface {
 	Sink
 	// Payload hands over bytes of one message of x in order, borrowed until
 	// it returns. All of a Head comes in one call, between Begin and the
-	// first Body. Missing bytes leave no trace but the message's Incomplete.
+	// first Body. Missing bytes leave no trace but the message's Incomplete, and
+	// those that were skipped not even that: less comes then than was credited.
 	Payload(x *Exchange, s Side, part Part, b []byte)
+	// Ended tells that the message of s is final, at most once: a request is
+	// known to be over long before its exchange is. Where it does not come
+	// before Done, Done is the end.
+	Ended(x *Exchange, s Side)
 }

@@ -17,6 +17,16 @@ type observer struct {
 	t     *testing.T
 	parts map[string]string
 	sizes map[uint64]*[2]int64 // by Exchange.Seq
+	order string               // what came, but for payload
+}
+
+func (o *observer) Ended(x *proto.Exchange, s proto.Side) {
+	o.order += fmt.Sprintf("%s %d, ", s, x.Seq)
+}
+
+func (o *observer) Done(x *proto.Exchange) {
+	o.order += fmt.Sprintf("done %d, ", x.Seq)
+	o.Ledger.Done(x)
 }
 
 func (o *observer) Payload(x *proto.Exchange, s proto.Side, part proto.Part, b []byte) {
@@ -61,6 +71,26 @@ func TestObserverGetsTheBytesByPart(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, observe(t, sc, cut).parts); diff != "" {
 			t.Fatalf("seed %d (-want +got)\n%s", seed, diff)
+		}
+	}
+}
+
+func TestObserverIsToldOfEachMessagesEnd(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		script prototest.Script
+		want   string
+	}{
+		{"in turn", script(c(get), s(ok5)), "request 0, response 0, done 0, "},
+		{"pipelined", script(c(get+get), s(ok5+ok5)), "request 0, request 1, response 0, done 0, response 1, done 1, "},
+		{"answered early", script(c("PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\n"), s(ok5), c("ab")), "response 0, request 0, done 0, "},
+		{"cut short", script(c("PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\n")), "request 0, response 0, done 0, "},
+		{"a body that its end delimits", script(c(get), s("HTTP/1.1 200 OK\r\n\r\nrest"), fin(server)), "request 0, response 0, done 0, "},
+	} {
+		for _, cut := range []func(int) int{prototest.Whole, prototest.Single} {
+			if got := observe(t, tc.script, cut).order; got != tc.want {
+				t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
+			}
 		}
 	}
 }

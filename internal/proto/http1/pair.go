@@ -178,6 +178,7 @@ func (p *parser) requestEnded(x *exchange) {
 
 func (p *parser) requestOver(x *exchange) {
 	x.requestDone = true
+	p.tellEnd(x, proto.Client)
 	p.settle(x)
 }
 
@@ -188,6 +189,7 @@ func (p *parser) responseEnded(x *exchange) {
 		p.dequeue()
 	}
 	x.respDone = true
+	p.tellEnd(x, proto.Server)
 	held := p.hold == x
 	if client := &p.half[proto.Client]; client.state == seeking && client.x == x {
 		client.shedPending()
@@ -197,6 +199,12 @@ func (p *parser) responseEnded(x *exchange) {
 	}
 	if held {
 		p.unhold()
+	}
+}
+
+func (p *parser) tellEnd(x *exchange, s proto.Side) {
+	if p.obs != nil {
+		p.obs.Ended(&x.Exchange, s)
 	}
 }
 

@@ -179,6 +179,10 @@ func (p *parser) endMessage(st *stream, s proto.Side, ts int64) {
 			side.fault = proto.Malformed // no head, and none was missed
 		}
 	}
+	if p.observer != nil {
+		m.Incomplete = side.fault
+		p.observer.Ended(&st.x, s)
+	}
 	other := &st.sides[s.Other()]
 	switch {
 	case other.ended:

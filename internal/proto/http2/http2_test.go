@@ -391,8 +391,9 @@ func TestAnObserverGetsHeadsAsTextAndBodiesAsTheyAre(t *testing.T) {
 	w.script.Play(p, prototest.Single, proto.Complete)
 	want := [2]string{
 		"0 POST /p HTTP/2.0\r\nhost: h\r\nx: y\r\ncookie: a=1; b=2\r\n\r\n2 body3 x-trailer: t\r\n\r\n",
-		"1 HTTP/2.0 103 \r\nlink: l\r\n\r\n0 HTTP/2.0 200 \r\nserver: s\r\n\r\n2 reply",
+		"1 HTTP/2.0 103 \r\nlink: l\r\n\r\n0 HTTP/2.0 200 \r\nserver: s\r\n\r\n2 reply.",
 	}
+	want[0] += "."
 	if got := [2]string{o.text[0].String(), o.text[1].String()}; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -404,6 +405,8 @@ type observer struct {
 	text [2]bytes.Buffer
 	last [2]int
 }
+
+func (o *observer) Ended(_ *proto.Exchange, s proto.Side) { o.text[s].WriteString(".") }
 
 func (o *observer) Payload(_ *proto.Exchange, s proto.Side, part proto.Part, b []byte) {
 	if o.last[s] != int(part)+1 {

@@ -211,7 +211,7 @@ func (h *half) final(why proto.Reason) proto.Reason {
 
 func (h *half) mark(why proto.Reason) {
 	if h.fault == proto.Complete {
-		h.fault = why
+		h.fault, h.message.Incomplete = why, why
 	}
 }
 

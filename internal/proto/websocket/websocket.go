@@ -87,6 +87,9 @@ func (p *parser) Data(s proto.Side, b []byte, tsNs int64) {
 	}
 	h := &p.halves[s]
 	h.credit(int64(len(b)), tsNs)
+	if p.observer != nil {
+		p.observer.Payload(&p.x, s, proto.Stream, b)
+	}
 	h.data(b)
 }
 

@@ -332,16 +332,29 @@ func TestAnObserverGetsUnmaskedPayload(t *testing.T) {
 	if o.text != [2]string{"a masked message", "an answer"} {
 		t.Errorf("got %q", o.text)
 	}
+	var sent [2]string
+	for _, e := range w.script {
+		sent[e.Side] += string(e.Data)
+	}
+	if o.stream != sent {
+		t.Errorf("as sent: got %q, want %q", o.stream, sent)
+	}
 }
 
 type observer struct {
 	*prototest.Ledger
-	text [2]string
+	text, stream [2]string
 }
 
-func (o *observer) Payload(_ *proto.Exchange, s proto.Side, _ proto.Part, b []byte) {
+func (o *observer) Payload(_ *proto.Exchange, s proto.Side, part proto.Part, b []byte) {
+	if part == proto.Stream {
+		o.stream[s] += string(b)
+		return
+	}
 	o.text[s] += string(b)
 }
+
+func (o *observer) Ended(*proto.Exchange, proto.Side) {}
 
 func FuzzParser(f *testing.F) {
 	for seed := range uint64(4) {
