@@ -119,6 +119,10 @@ func pairs() []testCase {
 
 func lineSyntax() []testCase {
 	return []testCase{
+		{name: "space before the colon", script: script(c("POST / HTTP/1.1\r\nContent-Length : 3\r\n\r\nabc"), s(ok5)),
+			want: "0 http/1.1 POST - / 200 request 42/3 response 43/5\n"},
+		{name: "space before the colon and no length", script: script(c("POST / HTTP/1.1\r\nContent-Length :\r\n\r\n"), s(ok5)),
+			want: "0 http/1.1 POST - / 200 request 37/0!malformed response 43/5\n"},
 		{name: "any method", script: script(c("purge /x HTTP/1.1\r\n\r\n"), s(ok5), c("M-SEARCH * HTTP/1.1\r\n\r\n"), s(ok5), c("a.b!~ /y HTTP/1.1\r\n\r\n"), s(ok5)),
 			want: "0 http/1.1 purge - /x 200 request 21/0 response 43/5\n1 http/1.1 M-SEARCH - * 200 request 23/0 response 43/5\n2 http/1.1 a.b!~ - /y 200 request 21/0 response 43/5\n"},
 		{name: "any status", script: script(c(get), s("HTTP/1.1 299\r\nContent-Length: 0\r\n\r\n"), c(get), s("HTTP/1.1 999 \r\nContent-Length: 0\r\n\r\n"), c(get), s("HTTP/1.0 666 X Y\r\nContent-Length: 0\r\n\r\n")),
