@@ -1,0 +1,63 @@
+package compare
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// around is how much is shown before the first byte that differs.
+const around = 24
+
+// bodies compares what two responses carry. The views are decoded already.
+func (d *differ) bodies(a, b *view) {
+	switch {
+	case a.noBody != b.noBody || bytes.Equal(a.body, b.body) && a.broken == b.broken:
+		return // which of the two have none, the status says
+	case a.broken != b.broken:
+		d.add([]byte("body coding"), coding(a), coding(b), false)
+		return
+	case a.form == asGRPC && b.form == asGRPC:
+		d.grpcBodies(a, b)
+		return
+	case a.form == asJSON && b.form == asJSON && d.docA.parse(a.body) && d.docB.parse(b.body):
+		d.json(0, 0)
+		return
+	}
+	d.bytes([]byte("body"), a.body, b.body)
+}
+
+func coding(v *view) []byte {
+	if v.broken {
+		return []byte("does not decode")
+	}
+	return []byte("decodes")
+}
+
+// bytes reports two bodies that differ, by what stands at the first byte that
+// does.
+func (d *differ) bytes(place, a, b []byte) {
+	at := 0
+	for at < len(a) && at < len(b) && a[at] == b[at] {
+		at++
+	}
+	if d.add(place, d.excerpt(a, at), d.excerpt(b, at), false) {
+		last := &d.found[len(d.found)-1]
+		last.hashA, last.hashB = d.hash(a), d.hash(b)
+	}
+}
+
+// excerpt shows a body around an offset.
+func (d *differ) excerpt(b []byte, at int) []byte {
+	out := d.joined[0][:0]
+	out = append(out, "byte "...)
+	out = strconv.AppendInt(out, int64(at), 10)
+	out = append(out, " of "...)
+	out = strconv.AppendInt(out, int64(len(b)), 10)
+	out = append(out, ": "...)
+	if at > around {
+		out = append(out, "..."...)
+	}
+	out = append(out, b[max(at-around, 0):min(at+around, len(b))]...)
+	d.joined[0] = out
+	return d.keep(out)
+}
