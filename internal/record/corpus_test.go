@@ -71,7 +71,7 @@ func TestAnySplitGivesTheSameRecords(t *testing.T) {
 		for _, c := range conns {
 			want := play(t, c, RecorderOptions{})
 			for _, size := range []func(int) int{prototest.Single, prototest.Random(r)} {
-				if len(want.data(Request)) > 64<<10 {
+				if len(want.data(Request)) > 8<<10 {
 					continue // takes its time, and tells nothing new
 				}
 				got := play(t, cut(c, size), RecorderOptions{})
