@@ -27,6 +27,7 @@
 
 /* Types that only constants use would be missing from the BTF that Go reads. */
 const enum dir *unused_dir __attribute__((unused));
+const enum mark *unused_mark __attribute__((unused));
 const enum depth *unused_depth __attribute__((unused));
 const enum outcome *unused_outcome __attribute__((unused));
 const enum command *unused_command __attribute__((unused));
@@ -65,12 +66,14 @@ __noinline int account(struct segment *s, __u32 hook, struct emission *em)
 		return OUT_MALFORMED;
 	em->ts_ns = packet_time(s);
 	hash = hash_key(&s->key);
-	f = find_flow(&s->key, hash, em->ts_ns);
+	f = find_flow(s, hash, em);
 	if (!f)
 		return OUT_FLOW_TABLE_FULL;
 	bpf_spin_lock(&f->lock);
 	if (f->dead || f->hash != hash)
 		outcome = OUT_EVICTING;
+	else if (is_replay(f, s, em))
+		outcome = pass_replay(f, s, em);
 	else
 		outcome = book(f, s, hook, em);
 	bpf_spin_unlock(&f->lock);
@@ -95,7 +98,7 @@ static __always_inline int tc(struct __sk_buff *skb, bool raw, __u32 egress)
 {
 	struct frame f = { .ctx = skb, .len = skb->len, .xdp = false };
 	struct segment s = { .net_bytes = skb->len };
-	struct emission em = {};
+	struct emission em = { .replay = skb->mark == REPLAY_MARK };
 	int outcome = OUT_NO_MATCH;
 
 	if (raw ? filter_tc_l3(skb) : filter_tc_l2(skb))
@@ -112,7 +115,7 @@ static __always_inline int xdp(struct xdp_md *ctx, bool raw)
 {
 	struct frame f = { .ctx = ctx, .len = bpf_xdp_get_buff_len(ctx), .xdp = true };
 	struct segment s = { .net_bytes = f.len };
-	struct emission em = {};
+	struct emission em = {}; /* without an skb there is no mark */
 	int outcome = OUT_NO_MATCH;
 
 	if (raw ? filter_xdp_l3(ctx) : filter_xdp_l2(ctx))
@@ -161,6 +164,18 @@ int xdp_l3(struct xdp_md *ctx)
 	return xdp(ctx, true);
 }
 
+/* Forgets a flow that is_untold: there is nothing to say of it. */
+static __always_inline int forget(struct flow *f, const struct flow_key *key, __u64 idle_before)
+{
+	bool idle;
+
+	bpf_spin_lock(&f->lock);
+	idle = !f->dead && f->last_ns < idle_before && is_untold(f);
+	f->dead |= idle;
+	bpf_spin_unlock(&f->lock);
+	return idle && !bpf_map_delete_elem(&flows, key);
+}
+
 /* Writes the flow's last record and forgets it. The lock makes the copy final:
  * whoever finds the flow after it sees that it is dead. The record is reserved
  * before: where there is no room the flow lives on, and is tried again. */
@@ -176,6 +191,8 @@ __noinline int evict(const struct flow_key *key, __u64 idle_before)
 	f = bpf_map_lookup_elem(&flows, key);
 	if (!f || f->last_ns >= idle_before)
 		return 0;
+	if (is_untold(f))
+		return forget(f, key, idle_before);
 	shard = f->shard;
 	ring = bpf_map_lookup_elem(&rings, &shard);
 	e = ring ? bpf_ringbuf_reserve(ring, sizeof(*e), 0) : NULL;
@@ -195,6 +212,7 @@ __noinline int evict(const struct flow_key *key, __u64 idle_before)
 	f->dead = 1;
 	e->opener = f->opener;
 	e->opener_known = f->opener_known;
+	e->unsampled = f->unsampled;
 	e->first_ns = f->first_ns;
 	e->last_ns = f->last_ns;
 	for (int i = 0; i < 2; i++) {

@@ -102,7 +102,9 @@ type CaptureFlow struct {
 	Depth       uint8
 	Closed      uint8
 	Dead        uint8
-	Pad         [6]uint8
+	Unsampled   uint8
+	Replay      uint8
+	Pad         [4]uint8
 }
 
 type CaptureFlowEnd struct {
@@ -111,8 +113,8 @@ type CaptureFlowEnd struct {
 	Type        uint8
 	Opener      uint8
 	OpenerKnown uint8
-	Pad0        uint8
-	Pad1        uint32
+	Unsampled   uint8
+	Pad0        uint32
 	FirstNs     uint64
 	LastNs      uint64
 	Key         CaptureFlowKey
@@ -146,17 +148,18 @@ const (
 	CaptureOutcomeOUT_NOT_IP          CaptureOutcome = 1
 	CaptureOutcomeOUT_NOT_TCP         CaptureOutcome = 2
 	CaptureOutcomeOUT_DUPLICATE       CaptureOutcome = 3
-	CaptureOutcomeOUT_EMITTED         CaptureOutcome = 4
-	CaptureOutcomeOUT_COUNTED         CaptureOutcome = 5
-	CaptureOutcomeOUT_FRAGMENT        CaptureOutcome = 6
-	CaptureOutcomeOUT_MALFORMED       CaptureOutcome = 7
-	CaptureOutcomeOUT_RING_FULL       CaptureOutcome = 8
-	CaptureOutcomeOUT_FLOW_TABLE_FULL CaptureOutcome = 9
-	CaptureOutcomeOUT_EVICTING        CaptureOutcome = 10
-	CaptureOutcomeOUT_OUT_OF_WINDOW   CaptureOutcome = 11
-	CaptureOutcomeOUT_COPY_FAILED     CaptureOutcome = 12
-	CaptureOutcomeOUT_MAX             CaptureOutcome = 13
-	CaptureOutcomeOUT_PARSED          CaptureOutcome = 13
+	CaptureOutcomeOUT_REPLAY          CaptureOutcome = 4
+	CaptureOutcomeOUT_EMITTED         CaptureOutcome = 5
+	CaptureOutcomeOUT_COUNTED         CaptureOutcome = 6
+	CaptureOutcomeOUT_FRAGMENT        CaptureOutcome = 7
+	CaptureOutcomeOUT_MALFORMED       CaptureOutcome = 8
+	CaptureOutcomeOUT_RING_FULL       CaptureOutcome = 9
+	CaptureOutcomeOUT_FLOW_TABLE_FULL CaptureOutcome = 10
+	CaptureOutcomeOUT_EVICTING        CaptureOutcome = 11
+	CaptureOutcomeOUT_OUT_OF_WINDOW   CaptureOutcome = 12
+	CaptureOutcomeOUT_COPY_FAILED     CaptureOutcome = 13
+	CaptureOutcomeOUT_MAX             CaptureOutcome = 14
+	CaptureOutcomeOUT_PARSED          CaptureOutcome = 14
 )
 
 // Names of all BPF objects in the ELF.
@@ -175,8 +178,10 @@ const (
 	CaptureProgTcL3Ingress       = "tc_l3_ingress"
 	CaptureProgXdpL2             = "xdp_l2"
 	CaptureProgXdpL3             = "xdp_l3"
+	CaptureVarCfgRequestBudget   = "cfg_request_budget"
+	CaptureVarCfgResponseBudget  = "cfg_response_budget"
+	CaptureVarCfgSample          = "cfg_sample"
 	CaptureVarCfgShards          = "cfg_shards"
-	CaptureVarCfgTurnBudget      = "cfg_turn_budget"
 	CaptureVarUnusedCommand      = "unused_command"
 	CaptureVarUnusedControlInput = "unused_control_input"
 	CaptureVarUnusedDepth        = "unused_depth"
@@ -184,6 +189,7 @@ const (
 	CaptureVarUnusedEvent        = "unused_event"
 	CaptureVarUnusedEventType    = "unused_event_type"
 	CaptureVarUnusedFlowEnd      = "unused_flow_end"
+	CaptureVarUnusedMark         = "unused_mark"
 	CaptureVarUnusedOutcome      = "unused_outcome"
 )
 
@@ -253,8 +259,10 @@ type CaptureMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CaptureVariableSpecs struct {
+	CfgRequestBudget   *ebpf.VariableSpec `ebpf:"cfg_request_budget"`
+	CfgResponseBudget  *ebpf.VariableSpec `ebpf:"cfg_response_budget"`
+	CfgSample          *ebpf.VariableSpec `ebpf:"cfg_sample"`
 	CfgShards          *ebpf.VariableSpec `ebpf:"cfg_shards"`
-	CfgTurnBudget      *ebpf.VariableSpec `ebpf:"cfg_turn_budget"`
 	UnusedCommand      *ebpf.VariableSpec `ebpf:"unused_command"`
 	UnusedControlInput *ebpf.VariableSpec `ebpf:"unused_control_input"`
 	UnusedDepth        *ebpf.VariableSpec `ebpf:"unused_depth"`
@@ -262,6 +270,7 @@ type CaptureVariableSpecs struct {
 	UnusedEvent        *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedEventType    *ebpf.VariableSpec `ebpf:"unused_event_type"`
 	UnusedFlowEnd      *ebpf.VariableSpec `ebpf:"unused_flow_end"`
+	UnusedMark         *ebpf.VariableSpec `ebpf:"unused_mark"`
 	UnusedOutcome      *ebpf.VariableSpec `ebpf:"unused_outcome"`
 }
 
@@ -306,8 +315,10 @@ func (m *CaptureMaps) Close() error {
 //
 // It can be passed to LoadCaptureObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CaptureVariables struct {
+	CfgRequestBudget   *ebpf.Variable `ebpf:"cfg_request_budget"`
+	CfgResponseBudget  *ebpf.Variable `ebpf:"cfg_response_budget"`
+	CfgSample          *ebpf.Variable `ebpf:"cfg_sample"`
 	CfgShards          *ebpf.Variable `ebpf:"cfg_shards"`
-	CfgTurnBudget      *ebpf.Variable `ebpf:"cfg_turn_budget"`
 	UnusedCommand      *ebpf.Variable `ebpf:"unused_command"`
 	UnusedControlInput *ebpf.Variable `ebpf:"unused_control_input"`
 	UnusedDepth        *ebpf.Variable `ebpf:"unused_depth"`
@@ -315,6 +326,7 @@ type CaptureVariables struct {
 	UnusedEvent        *ebpf.Variable `ebpf:"unused_event"`
 	UnusedEventType    *ebpf.Variable `ebpf:"unused_event_type"`
 	UnusedFlowEnd      *ebpf.Variable `ebpf:"unused_flow_end"`
+	UnusedMark         *ebpf.Variable `ebpf:"unused_mark"`
 	UnusedOutcome      *ebpf.Variable `ebpf:"unused_outcome"`
 }
 

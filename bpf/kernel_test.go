@@ -21,11 +21,14 @@ import (
 
 // build is what Go sets before the load: what differs needs a load of its own.
 type build struct {
-	budget   uint32
+	budget   uint32 // of both directions; 0: all
+	response uint32 // of the server's, where it differs
 	shards   int    // default 1
 	maxFlows int    // default as in maps.h
 	filter   string // of tc_l2_ingress and xdp_l2; the others match everything
 }
+
+const copyAll = 0xffffffff // COPY_ALL in config.h
 
 // defaultRing is the size of a ring unless a test asks for another.
 const defaultRing = 1 << 20
@@ -59,7 +62,15 @@ func (l loads) get(t testing.TB, b build) *bpf.CaptureObjects {
 	if b.maxFlows > 0 {
 		spec.Maps[bpf.CaptureMapFlows].MaxEntries = uint32(b.maxFlows)
 	}
-	setVariable(t, spec, bpf.CaptureVarCfgTurnBudget, b.budget)
+	request, response := b.budget, b.budget
+	if b.budget == 0 {
+		request, response = copyAll, copyAll
+	}
+	if b.response != 0 {
+		response = b.response
+	}
+	setVariable(t, spec, bpf.CaptureVarCfgRequestBudget, request)
+	setVariable(t, spec, bpf.CaptureVarCfgResponseBudget, response)
 	setVariable(t, spec, bpf.CaptureVarCfgShards, uint32(max(b.shards, 1)))
 	b.inject(t, spec)
 	objs := new(bpf.CaptureObjects)
@@ -194,6 +205,7 @@ func outcomes() [bpf.CaptureOutcomeOUT_MAX]string {
 		bpf.CaptureOutcomeOUT_NOT_IP:          "NOT_IP",
 		bpf.CaptureOutcomeOUT_NOT_TCP:         "NOT_TCP",
 		bpf.CaptureOutcomeOUT_DUPLICATE:       "DUPLICATE",
+		bpf.CaptureOutcomeOUT_REPLAY:          "REPLAY",
 		bpf.CaptureOutcomeOUT_EMITTED:         "EMITTED",
 		bpf.CaptureOutcomeOUT_COUNTED:         "COUNTED",
 		bpf.CaptureOutcomeOUT_FRAGMENT:        "FRAGMENT",
@@ -296,7 +308,9 @@ func decode(t testing.TB, raw []byte) record {
 
 // skb is the part of struct __sk_buff that a test run may set: the interface.
 type skb struct {
-	_       [10]uint32
+	_       [2]uint32
+	Mark    uint32
+	_       [7]uint32
 	Ifindex uint32
 	_       [33]uint32
 }
@@ -310,13 +324,19 @@ type xdpMD struct {
 // it goes on, unchanged. Interface 0 is the kernel's choice, loopback.
 func (k *kernel) show(h hook, frame []byte, ifindex int) {
 	k.t.Helper()
+	k.showMarked(h, frame, ifindex, 0)
+}
+
+// showMarked is show for a packet with a mark.
+func (k *kernel) showMarked(h hook, frame []byte, ifindex int, mark uint32) {
+	k.t.Helper()
 	out := make([]byte, len(frame)+64)
 	opts := &ebpf.RunOptions{Data: frame, DataOut: out}
 	switch {
 	case ifindex != 0 && h.xdp:
 		opts.Context = xdpMD{DataEnd: uint32(len(frame)), IngressIfindex: uint32(ifindex)}
-	case ifindex != 0:
-		opts.Context = skb{Ifindex: uint32(ifindex)}
+	case ifindex != 0 || mark != 0:
+		opts.Context = skb{Ifindex: uint32(ifindex), Mark: mark}
 	}
 	verdict, err := h.prog.Run(opts)
 	if err != nil {

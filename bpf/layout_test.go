@@ -77,7 +77,8 @@ func TestGoNamesTheKernelsEnums(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]map[string]uint64{
-		"dir": {"FROM_A": uint64(flow.FromA), "FROM_B": uint64(flow.FromB)},
+		"mark": {"REPLAY_MARK": flow.ReplayMark},
+		"dir":  {"FROM_A": uint64(flow.FromA), "FROM_B": uint64(flow.FromB)},
 		"depth": {
 			"DEPTH_DEFAULT": uint64(flow.DepthDefault), "DEPTH_ALL": uint64(flow.DepthAll), "DEPTH_NONE": uint64(flow.DepthNone),
 		},

@@ -26,7 +26,8 @@ struct emission {
 	__u8 tail_len;
 	__u8 turn_start; /* the first byte is the first of a turn with a budget */
 	__u8 unasked;	 /* sent by the opener, who has not had the answer yet */
-	__u8 pad[4];
+	__u8 replay;	 /* the packet carries the mark of a replay */
+	__u8 pad[3];
 };
 
 /* The exact time takes a third of what a bare acknowledgement costs here, and it is
@@ -217,31 +218,49 @@ static __always_inline bool note_payload(struct flow *f, struct flow_dir *d, __u
 	return true;
 }
 
+/* What a turn of direction dir may take, COPY_ALL for everything. Who asks and who
+ * answers is told by the SYN; where that was not seen it can be either. */
+static __always_inline __u32 turn_budget(const struct flow *f, __u8 dir)
+{
+	__u32 request = cfg_request_budget, response = cfg_response_budget;
+
+	if (f->opener_known)
+		return dir == f->opener ? request : response;
+	return request > response ? request : response;
+}
+
 /* How much of the payload to copy: up to the turn's budget, which is a range of
  * sequence numbers, so that order and retransmissions do not change it. The end
- * of a write comes too: with the copy where it is near, else as a tail. */
+ * of a write comes too: with the copy where it is near, else as a tail. Where all
+ * of both directions is to be copied, nobody's lack of interest changes that. */
 static __always_inline void decide(const struct flow *f, const struct flow_dir *d,
 				   const struct segment *s, __u32 seq, struct emission *e)
 {
+	__u32 budget = turn_budget(f, s->dir);
+	bool all = budget == COPY_ALL && cfg_request_budget == cfg_response_budget;
+	bool none = f->unsampled || (f->depth == DEPTH_NONE && !all);
 	__s32 room;
-	bool none;
 
 	e->cap = 0;
 	e->tail_len = 0;
 	e->shard = f->shard;
-	/* Where everything is to be copied, nobody's lack of interest changes that. */
-	none = f->depth == DEPTH_NONE && cfg_turn_budget;
-	e->wanted = (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)) || (s->len && !none);
+	e->wanted = s->len && !none;
+	if (!f->unsampled && (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)))
+		e->wanted = 1;
 	if (!s->len || none)
 		return;
-	if (f->depth == DEPTH_ALL || !cfg_turn_budget) {
+	if (f->depth == DEPTH_ALL || all) {
 		e->cap = s->len;
 		return;
 	}
 	e->turn_start = seq == d->turn_seq;
 	e->unasked = f->opener_known && f->opener == s->dir &&
 		     (!e->turn_start || (__s32)(s->ack - f->dirs[!s->dir].nxt) < 0);
-	room = d->turn_seq + cfg_turn_budget - seq;
+	if (budget > MAX_JUMP) { /* COPY_ALL among them */
+		e->cap = s->len;
+		return;
+	}
+	room = d->turn_seq + budget - seq;
 	if (room > 0)
 		e->cap = s->len < (__u32)room ? s->len : room;
 	if (!(s->flags & (TCP_PSH | TCP_FIN)))
@@ -250,6 +269,47 @@ static __always_inline void decide(const struct flow *f, const struct flow_dir *
 		e->cap = s->len;
 	else
 		e->tail_len = TAIL_BYTES;
+}
+
+/* Is the segment of a connection that a replay opened? The flow knows, by the mark
+ * of its first packet. With another connection on the same four-tuple that changes. */
+static __always_inline bool is_replay(struct flow *f, const struct segment *s,
+				      const struct emission *e)
+{
+	struct flow_dir *d = &f->dirs[s->dir & 1];
+
+	if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || f->replay == e->replay ||
+	    (d->syn && d->isn == s->seq))
+		return f->replay;
+	f->replay = e->replay;
+	f->closed = 1; /* what there was is over */
+	return f->replay;
+}
+
+/* A replay's flow of which user space has never heard. */
+static __always_inline bool is_untold(const struct flow *f)
+{
+	return f->replay && !f->dirs[0].packets && !f->dirs[1].packets;
+}
+
+/* Keeps of a replay's flow what tells when to forget it. */
+static __always_inline int pass_replay(struct flow *f, const struct segment *s,
+				       const struct emission *e)
+{
+	struct flow_dir *d = &f->dirs[s->dir & 1], *other = &f->dirs[!s->dir];
+
+	if (f->last_ns < e->ts_ns)
+		f->last_ns = e->ts_ns;
+	if (s->flags & TCP_SYN) {
+		f->closed = d->fin = other->fin = 0;
+		d->syn = 1;
+		d->isn = s->seq;
+	}
+	if (s->flags & TCP_FIN)
+		d->fin = 1;
+	if ((s->flags & TCP_RST) || (d->fin && other->fin))
+		f->closed = 1;
+	return OUT_REPLAY;
 }
 
 /* Books the segment on its flow. The caller holds the lock. */
@@ -307,7 +367,7 @@ static __always_inline __u32 hash_key(const struct flow_key *k)
 }
 
 /* Puts a new flow in the table, whole: another CPU may meet it at once. */
-static __noinline long begin_flow(const struct flow_key *key, __u32 hash, __u64 now)
+static __noinline long begin_flow(const struct flow_key *key, __u32 hash, __u64 now, __u8 replay)
 {
 	__u32 zero = 0;
 	struct new_flow *n = bpf_map_lookup_elem(&new_flows, &zero);
@@ -319,17 +379,21 @@ static __noinline long begin_flow(const struct flow_key *key, __u32 hash, __u64 
 	f->first_ns = now;
 	f->last_ns = now;
 	f->shard = hash & (cfg_shards - 1);
+	f->unsampled = cfg_sample != COPY_ALL && hash >= cfg_sample;
+	f->replay = replay;
 	return bpf_map_update_elem(&flows, key, f, BPF_NOEXIST);
 }
 
 /* Finds the flow, or begins it. NULL: the table is full. */
-static __always_inline struct flow *find_flow(const struct flow_key *key, __u32 hash, __u64 now)
+static __always_inline struct flow *find_flow(const struct segment *s, __u32 hash,
+					      const struct emission *e)
 {
+	const struct flow_key *key = &s->key;
 	struct flow *f = bpf_map_lookup_elem(&flows, key);
 
 	/* Another CPU may have begun it, or ended it, in between. */
 	for (int i = 0; i < 2 && !f; i++) {
-		long err = begin_flow(key, hash, now);
+		long err = begin_flow(key, hash, e->ts_ns, e->replay);
 
 		if (err && err != -EEXIST)
 			return NULL;

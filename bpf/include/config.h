@@ -3,9 +3,18 @@
 #ifndef GORTAP_CONFIG_H
 #define GORTAP_CONFIG_H
 
-/* Payload bytes copied from the start of each turn; 0 copies everything. */
-const volatile __u32 cfg_turn_budget = 2048;
 /* Ring shards in use, a power of two. */
 const volatile __u32 cfg_shards = 1;
+
+/* The rest Go may change at any time; the programs only read it. */
+
+#define COPY_ALL 0xffffffff
+
+/* Payload bytes copied from the start of each turn: of the end that opened the
+ * connection (requests) and of the other (responses). */
+volatile __u32 cfg_request_budget = 2048;
+volatile __u32 cfg_response_budget = 2048;
+/* A new flow is copied from where its hash is below this; COPY_ALL: always. */
+volatile __u32 cfg_sample = COPY_ALL;
 
 #endif

@@ -9,6 +9,9 @@
 
 enum dir { FROM_A = 0, FROM_B = 1 };
 
+/* SO_MARK of the sockets that a replay sends from: "grpl". */
+enum mark { REPLAY_MARK = 0x6772706c };
+
 enum depth { DEPTH_DEFAULT = 0, DEPTH_ALL = 1, DEPTH_NONE = 2 };
 
 /* Where every packet that a hook sees ends up: exactly one of these. */
@@ -17,6 +20,7 @@ enum outcome {
 	OUT_NOT_IP,    /* matched, but not IPv4 or IPv6 (ARP, MPLS, ...) */
 	OUT_NOT_TCP,   /* matched, but another transport */
 	OUT_DUPLICATE, /* another interface has shown this packet already */
+	OUT_REPLAY,    /* of a connection that a replay opened */
 	/* From here on: packets of TCP flows, "matched" in the summary. */
 	OUT_EMITTED,	     /* counted, and a record was written */
 	OUT_COUNTED,	     /* counted; nothing in it that user space needs */
@@ -78,9 +82,11 @@ struct flow {
 	__u8 opener; /* direction of the first SYN */
 	__u8 opener_known;
 	__u8 depth;
-	__u8 closed; /* FIN both ways, or RST */
-	__u8 dead;   /* being evicted */
-	__u8 pad[6];
+	__u8 closed;	/* FIN both ways, or RST */
+	__u8 dead;	/* being evicted */
+	__u8 unsampled; /* counted only, for as long as it lives */
+	__u8 replay;	/* what a replay sent, and the answers: ignored */
+	__u8 pad[4];
 };
 
 enum event_type { EVENT_SEGMENT = 1, EVENT_FLOW_END = 2 };
@@ -117,8 +123,8 @@ struct flow_end {
 	__u8 type;
 	__u8 opener;
 	__u8 opener_known;
-	__u8 pad0;
-	__u32 pad1;
+	__u8 unsampled;
+	__u32 pad0;
 	__u64 first_ns;
 	__u64 last_ns;
 	struct flow_key key;

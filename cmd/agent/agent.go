@@ -66,6 +66,7 @@ type volumes struct {
 	outcomes []outcome
 	live     bool // the following mean something
 	ringFill float64
+	sample   float64 // share of new connections that are copied from
 	flows    int
 }
 

@@ -29,6 +29,7 @@ type Config struct {
 
 	Depth           string        `mapstructure:"depth"`
 	TurnBudget      Size          `mapstructure:"turn-budget"`
+	Sample          Share         `mapstructure:"sample"`
 	RingSize        Size          `mapstructure:"ring-size"`
 	Shards          int           `mapstructure:"shards"`
 	MaxFlows        int           `mapstructure:"max-flows"`

@@ -41,9 +41,10 @@ func inputFlags(f *pflag.FlagSet) {
 }
 
 func captureFlags(f *pflag.FlagSet) {
-	budget, ring := Size(2048), Size(0)
-	f.String("depth", "auto", "payload to copy: head (the start of each turn, the rest is counted), all, or auto: what the outputs need")
+	budget, ring, sample := Size(2048), Size(0), Share(1)
+	f.String("depth", "auto", "payload to copy: head (the start of each turn, the rest is counted), all, none (count only), or auto: what the outputs need")
 	f.Var(&budget, "turn-budget", "bytes copied from the start of each turn where not all is")
+	f.Var(&sample, "sample", "connections to copy from, whole ones, chosen by their addresses; the others are counted, to the byte: 10% or 0.1")
 	f.Var(&ring, "ring-size", "kernel ring buffer per shard, a power of two; 0: 8MiB, or 16MiB where all is copied")
 	f.Int("shards", 0, "ring shards, a power of two; 0: half the CPUs, at most 8")
 	f.Int("max-flows", 65536, "connections the kernel keeps count of at once; beyond it packets are dropped and counted")

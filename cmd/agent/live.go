@@ -30,26 +30,36 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 	if err != nil {
 		return nil, err
 	}
-	budget := uint32(cfg.TurnBudget)
+	budget := capture.Budget(cfg.TurnBudget)
 	if cfg.Depth == "all" || (cfg.Depth == "auto" && cfg.OutputFile != "") {
-		budget = 0
+		budget = capture.CopyAll
 	}
 	c, err := capture.Open(capture.Options{
-		Filter:     expr,
-		Interfaces: interfaces,
-		Hook:       capture.Hook(cfg.Hook),
-		Attach:     capture.Attach(cfg.TCAttach),
-		TurnBudget: budget,
-		Shards:     cfg.Shards,
-		RingBytes:  int(cfg.RingSize),
-		MaxFlows:   cfg.MaxFlows,
-		FlowIdle:   cfg.FlowIdleTimeout,
-		Log:        log,
+		Filter:         expr,
+		Interfaces:     interfaces,
+		Hook:           capture.Hook(cfg.Hook),
+		Attach:         capture.Attach(cfg.TCAttach),
+		RequestBudget:  budget,
+		ResponseBudget: budget,
+		Sample:         sampleOf(cfg),
+		Shards:         cfg.Shards,
+		RingBytes:      int(cfg.RingSize),
+		MaxFlows:       cfg.MaxFlows,
+		FlowIdle:       cfg.FlowIdleTimeout,
+		Log:            log,
 	})
 	if err != nil {
 		return nil, explainOpen(err, log)
 	}
 	return &live{Capture: c, filter: expr, hook: capture.Hook(cfg.Hook), log: log}, nil
+}
+
+// sampleOf says which connections the kernel copies from.
+func sampleOf(cfg *Config) capture.Sample {
+	if cfg.Depth == "none" {
+		return capture.SampleNone
+	}
+	return capture.SampleRatio(float64(cfg.Sample))
 }
 
 // explainOpen makes a wrong filter a usage error, and gives the verifier's log to
@@ -122,6 +132,11 @@ func (l *live) volumes() (volumes, error) {
 		ringFill:  l.RingFill(),
 		flows:     l.Flows(),
 	}
+	sample, err := l.Sample()
+	if err != nil {
+		return volumes{}, err
+	}
+	v.sample = sample.Ratio()
 	for _, reason := range slices.Sorted(maps.Keys(stats.Dropped)) {
 		n := output.Volume(stats.Dropped[reason])
 		v.dropped = append(v.dropped, output.Drop{Stage: "kernel", Reason: reason, Volume: n})

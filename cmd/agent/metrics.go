@@ -15,7 +15,7 @@ type stageMetrics struct {
 	agent *agent
 
 	build, packets, packetBytes, dropped, droppedBytes *prometheus.Desc
-	ringFill, flows, conns, buffered, written          *prometheus.Desc
+	ringFill, sample, flows, conns, buffered, written  *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*stageMetrics)(nil)
@@ -32,6 +32,7 @@ func newStageMetrics(a *agent) *stageMetrics {
 		dropped:      desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly), exchanges or packets (output).", "stage", "reason"),
 		droppedBytes: desc("gor_dropped_bytes_total", "Bytes of what a stage let go: layer 3 (kernel, file) or payload (reassembly).", "stage", "reason"),
 		ringFill:     desc("gor_ring_fill_ratio", "Fill of the fullest kernel ring, 0 to 1."),
+		sample:       desc("gor_sample_ratio", "Share of new connections that are copied from, 0 to 1. Requests are counted of those alone, bytes of all."),
 		flows:        desc("gor_flows", "Flows in the kernel's table at the last look."),
 		conns:        desc("gor_connections", "Connections under reassembly."),
 		buffered:     desc("gor_buffered_bytes", "Bytes held for order."),
@@ -43,7 +44,7 @@ func newStageMetrics(a *agent) *stageMetrics {
 func (m *stageMetrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.build, m.packets, m.packetBytes, m.dropped, m.droppedBytes,
-		m.ringFill, m.flows, m.conns, m.buffered, m.written,
+		m.ringFill, m.sample, m.flows, m.conns, m.buffered, m.written,
 	} {
 		out <- d
 	}
@@ -95,6 +96,7 @@ func (m *stageMetrics) collectInput(out chan<- prometheus.Metric) {
 	}
 	if v.live {
 		m.gauge(out, m.ringFill, v.ringFill)
+		m.gauge(out, m.sample, v.sample)
 		m.gauge(out, m.flows, float64(v.flows))
 	}
 }

@@ -19,6 +19,10 @@ func (a *agent) writeSummary() error {
 		a.log.Warn("summary lacks packet counts", "error", err)
 	}
 	s.Matched, s.Delivered, s.Dropped = v.matched, v.delivered, v.dropped
+	s.SampleRatio = 1
+	if v.live {
+		s.SampleRatio = v.sample
+	}
 	s.AddAccount(a.account.Totals())
 	for _, o := range a.outputs {
 		s.AddOutput(o)

@@ -20,10 +20,11 @@ func (c *Config) validate() error {
 	}{
 		{oneOf(c.Hook, string(capture.HookTC), string(capture.HookXDP)), fmt.Sprintf("--hook %q: want tc or xdp", c.Hook)},
 		{oneOf(c.TCAttach, "auto", "tcx", "clsact"), fmt.Sprintf("--tc-attach %q: want auto, tcx or clsact", c.TCAttach)},
-		{oneOf(c.Depth, "auto", "head", "all"), fmt.Sprintf("--depth %q: want auto, head or all", c.Depth)},
+		{oneOf(c.Depth, "auto", "head", "all", "none"), fmt.Sprintf("--depth %q: want auto, head, all or none", c.Depth)},
 		{oneOf(c.Table, "auto", "always", "never"), fmt.Sprintf("--table %q: want auto, always or never", c.Table)},
 		{oneOf(c.LogFormat, "text", "json"), fmt.Sprintf("--log-format %q: want text or json", c.LogFormat)},
 		{c.TurnBudget >= 256 && c.TurnBudget <= 1<<30, "--turn-budget: want 256 bytes to 1GiB (--depth all copies everything)"},
+		{c.Sample.valid(), "--sample: want a share above 0 and up to 100% (--depth none copies nothing)"},
 		{c.RingSize == 0 || (powerOfTwo(int64(c.RingSize)) && c.RingSize >= 4096 && c.RingSize <= 1<<30), "--ring-size: want a power of two from 4KiB to 1GiB, or 0 for automatic"},
 		{c.Shards == 0 || (powerOfTwo(int64(c.Shards)) && c.Shards <= 64), "--shards: want a power of two up to 64, or 0 for automatic"},
 		{c.MaxFlows > 0 && c.MaxFlows <= 1<<24, "--max-flows: want 1 to 16777216"},
@@ -61,6 +62,9 @@ func (c *Config) validateTogether() error {
 	}
 	if c.OutputNull && c.OutputJSONL+c.OutputFile != "" {
 		return usagef("--output-null with another output: they contradict each other")
+	}
+	if c.Depth == "none" && c.OutputJSONL+c.OutputFile != "" {
+		return usagef("--depth none with an output: there is nothing to write (use --depth auto)")
 	}
 	if c.OutputFile != "" && !pcapio.CanCreate(c.OutputFile) {
 		return usagef("--output-file %s: want .pcapng or .pcap, and .gz or .zst after that", c.OutputFile)

@@ -121,6 +121,9 @@ func (s *Shard) End(t *flow.Totals, c *reassembly.Conn) {
 // book takes new totals, pays what is owed and credits what nobody claims.
 func (s *Shard) book(l *ledger, t *flow.Totals, c *reassembly.Conn, final bool) {
 	l.touched = s.nowNs
+	if t.Unsampled && l.conn == nil {
+		l.setResidual(proto.Unsampled)
+	}
 	grown := l.take(t)
 	if l.blind {
 		s.errors.uncheckedCounted += grown[0] + grown[1]

@@ -5,10 +5,11 @@
 // Read in this order to follow a packet: bpf/capture.bpf.c, ring.go, decode.go,
 // shard.go. Beside the path: load.go, attach*.go and interfaces.go put the
 // programs in place, flows.go reads and evicts the kernel's flow table,
-// control.go talks back to the kernel.
+// control.go talks back to the kernel, tuning.go sets how much is copied.
 package capture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,13 +38,15 @@ type Options struct {
 	Interfaces []string // names or globs; empty or "any": every interface that is up
 	Hook       Hook     // default HookTC
 	Attach     Attach   // default AttachAuto
-	// TurnBudget is how many payload bytes of each turn are copied; 0 copies
-	// everything. A turn is what one side sends until the other side does.
-	TurnBudget uint32
-	Shards     int           // a power of two; default: half the CPUs, 1 to 8
-	RingBytes  int           // per shard, a power of two; default headRing or fullRing
-	MaxFlows   int           // size of the kernel's flow table; default 65536
-	FlowIdle   time.Duration // a flow without packets for so long is ended; default 5 min
+	// RequestBudget and ResponseBudget are how much is copied of each turn of the
+	// end that opened the connection, and of the other; default CopyAll.
+	RequestBudget, ResponseBudget Budget
+	// Sample says of which connections anything is copied; default all.
+	Sample    Sample
+	Shards    int           // a power of two; default: half the CPUs, 1 to 8
+	RingBytes int           // per shard, a power of two; default headRing or fullRing
+	MaxFlows  int           // size of the kernel's flow table; default 65536
+	FlowIdle  time.Duration // a flow without packets for so long is ended; default 5 min
 	// SweepEvery is how often flow totals are read; default 1 s.
 	SweepEvery time.Duration
 	Log        *slog.Logger
@@ -53,12 +56,14 @@ func (o *Options) setDefaults() {
 	if o.Hook == "" {
 		o.Hook = HookTC
 	}
+	o.RequestBudget, o.ResponseBudget = cmp.Or(o.RequestBudget, CopyAll), cmp.Or(o.ResponseBudget, CopyAll)
+	o.Sample = cmp.Or(o.Sample, SampleAll)
 	if o.Shards == 0 {
 		o.Shards = defaultShards()
 	}
 	if o.RingBytes == 0 {
 		o.RingBytes = headRing
-		if o.TurnBudget == 0 {
+		if max(o.RequestBudget, o.ResponseBudget) == CopyAll {
 			o.RingBytes = fullRing
 		}
 	}

@@ -67,6 +67,7 @@ func (s *shard) deliverEnd(e *bpf.CaptureFlowEnd) {
 		FirstNs:     s.clock.unix(e.FirstNs),
 		LastNs:      s.clock.unix(e.LastNs),
 		Stopped:     s.stopping.Load(),
+		Unsampled:   e.Unsampled != 0,
 	}
 	for i := range e.Dirs {
 		d := &e.Dirs[i]

@@ -143,6 +143,9 @@ func (s *sweeper) visit(now uint64, k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) {
 	if last, ok := s.seen[*k]; ok && last == f.LastNs {
 		return
 	}
+	if f.Replay != 0 {
+		return // it is ignored
+	}
 	s.posts[f.Shard] = append(s.posts[f.Shard], s.totals(k, f))
 }
 
@@ -153,6 +156,7 @@ func (s *sweeper) totals(k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) flow.Totals 
 		OpenerKnown: f.OpenerKnown != 0,
 		FirstNs:     s.clock.unix(f.FirstNs),
 		LastNs:      s.clock.unix(f.LastNs),
+		Unsampled:   f.Unsampled != 0,
 	}
 	for i := range f.Dirs {
 		d := &f.Dirs[i]

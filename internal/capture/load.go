@@ -69,16 +69,19 @@ func (c *Capture) loadFor(hook Hook, spec *ebpf.CollectionSpec) error {
 	if err := loaded.Assign(&c.objs.CaptureMaps); err != nil {
 		return fmt.Errorf("load bpf maps: %w", err)
 	}
-	return nil
+	if err := loaded.Assign(&c.objs.CaptureVariables); err != nil {
+		return fmt.Errorf("load bpf variables: %w", err)
+	}
+	if err := c.SetBudgets(c.opts.RequestBudget, c.opts.ResponseBudget); err != nil {
+		return err
+	}
+	return c.SetSample(c.opts.Sample)
 }
 
 // prepare sets sizes and constants, and builds the filter into the programs.
 func (c *Capture) prepare(spec *ebpf.CollectionSpec, f *filters) error {
 	spec.Maps["flows"].MaxEntries = uint32(c.opts.MaxFlows)
 	spec.Maps["rings"].InnerMap.MaxEntries = uint32(c.opts.RingBytes)
-	if err := spec.Variables["cfg_turn_budget"].Set(c.opts.TurnBudget); err != nil {
-		return fmt.Errorf("set turn budget: %w", err)
-	}
 	if err := spec.Variables["cfg_shards"].Set(uint32(c.opts.Shards)); err != nil {
 		return fmt.Errorf("set shards: %w", err)
 	}

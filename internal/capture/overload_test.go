@@ -170,7 +170,7 @@ func TestHandlerSteersTheDepth(t *testing.T) {
 			p := testutil.Pair(t, 1)
 			const n = 200_000
 			asked := make(chan flow.Key, 1)
-			opts := Options{Interfaces: []string{lab.Device}, TurnBudget: 100}
+			opts := Options{Interfaces: []string{lab.Device}, RequestBudget: 100, ResponseBudget: 100}
 			l := startWith(t, p.Server, opts, func(c flow.Control, k flow.Key) {
 				if tc.depth != flow.DepthDefault {
 					c.SetDepth(k, tc.depth)

@@ -146,7 +146,7 @@ func bigTCP() error {
 // The capture's bytes are those of the interface, less what is before the IP header.
 func TestBytesAreThoseOfTheInterface(t *testing.T) {
 	p := testutil.Pair(t, 1)
-	l := start(t, p.Server, Options{Interfaces: []string{lab.Device}, TurnBudget: 2048})
+	l := start(t, p.Server, Options{Interfaces: []string{lab.Device}, RequestBudget: 2048, ResponseBudget: 2048})
 	const ether = 14
 	frames := func() (c Count) {
 		s := l.stats()

@@ -43,6 +43,7 @@ var ignoredNames = map[bpf.CaptureOutcome]string{
 	bpf.CaptureOutcomeOUT_NOT_IP:    "not-ip",
 	bpf.CaptureOutcomeOUT_NOT_TCP:   "not-tcp",
 	bpf.CaptureOutcomeOUT_DUPLICATE: "duplicate",
+	bpf.CaptureOutcomeOUT_REPLAY:    "replay",
 }
 
 // Stats reads the kernel's counters. After Close it returns the last values.

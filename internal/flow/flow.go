@@ -123,7 +123,15 @@ type Totals struct {
 	LastNs      int64
 	// Stopped says that the flow ends here because the capture does.
 	Stopped bool
+	// Unsampled says that nothing of the flow is handed over but these counts.
+	Unsampled bool
 }
+
+// ReplayMark is the SO_MARK of the sockets that a replay sends from ("grpl"). A
+// live capture ignores connections whose first packet carries it, so that an agent
+// never captures its own replay. The mark does not leave the machine, nor a
+// network namespace.
+const ReplayMark = 0x6772706c
 
 // Depth is how much of a flow the capture copies.
 type Depth uint8

@@ -33,7 +33,14 @@ type Summary struct {
 	Unattributed map[string]uint64 `json:"unattributed_bytes"`
 
 	Exchanges uint64 `json:"exchanges"`
-	Messages  uint64 `json:"messages"`
+	// Sampled says that connections were only counted, so that Exchanges and
+	// Messages are not all there were. ExchangesEstimate is: as many more as
+	// there were more bytes. SampleRatio is the share of connections copied from.
+	Sampled           bool    `json:"sampled"`
+	SampleRatio       float64 `json:"sample_ratio"`
+	ExchangesEstimate uint64  `json:"exchanges_estimate"`
+
+	Messages uint64 `json:"messages"`
 	// Incomplete counts messages by reason.
 	Incomplete map[string]uint64 `json:"incomplete"`
 
@@ -71,6 +78,13 @@ func (s *Summary) AddAccount(t account.Totals) {
 	s.RetransmittedBytes = t.RetransmittedBytes
 	s.MessageBytes = t.MessageBytes
 	s.Exchanges = t.Exchanges
+	s.ExchangesEstimate = t.Exchanges
+	if unsampled := t.Unattributed[proto.Unsampled]; unsampled > 0 {
+		s.Sampled = true
+		if parsed := t.PayloadBytes - unsampled; parsed > 0 {
+			s.ExchangesEstimate = uint64(float64(t.Exchanges)*float64(t.PayloadBytes)/float64(parsed) + 0.5)
+		}
+	}
 	s.Messages = t.Messages
 	s.ReconcileErrorBytes = t.ReconcileErrors
 	s.UnreconciledBytes = t.Unreconciled
@@ -136,6 +150,9 @@ func (s *Summary) Text() string {
 		row("", "%s %s", bytesText(float64(s.Unattributed[why])), why)
 	}
 	row("exchanges", "%d in %d messages", s.Exchanges, s.Messages)
+	if s.Sampled && s.Exchanges > 0 {
+		row("", "of a sample of %.3g%% of the connections; about %d in all, estimated by bytes", s.SampleRatio*100, s.ExchangesEstimate)
+	}
 	for _, why := range slices.Sorted(maps.Keys(s.Incomplete)) {
 		row("incomplete", "%d %s", s.Incomplete[why], why)
 	}

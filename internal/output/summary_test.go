@@ -48,7 +48,7 @@ func TestSummaryAsJSON(t *testing.T) {
 		`"matched":{"packets":100,"bytes":120000},"delivered":{"packets":90,"bytes":100000},` +
 		`"dropped":[{"stage":"ring","reason":"full","packets":10,"bytes":20000},{"stage":"decode","reason":"fragment","packets":0,"bytes":0}],` +
 		`"network_bytes":120000,"tcp_payload_bytes":110000,"retransmitted_bytes":5,"message_bytes":90000,"unattributed_bytes":{"lost":20000},` +
-		`"exchanges":7,"messages":13,"incomplete":{"lost":2,"no-response":1},"reconcile_error_bytes":0,"unreconciled_bytes":0,` +
+		`"exchanges":7,"sampled":false,"sample_ratio":0,"exchanges_estimate":7,"messages":13,"incomplete":{"lost":2,"no-response":1},"reconcile_error_bytes":0,"unreconciled_bytes":0,` +
 		`"outputs":[{"name":"jsonl:x","sent":0,"dropped":{},"lag_seconds":null},` +
 		`{"name":"jsonl:-","sent":6,"dropped":{"no-space":1},"lag_seconds":null}]}` + "\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
@@ -95,5 +95,25 @@ func TestSummaryErrorIsTold(t *testing.T) {
 	broken := errors.New("broken")
 	if err := new(Summary).WriteJSON(failingWriter{broken}); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "write summary: ") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What was only counted makes of the exchanges an estimate, by bytes, and says so.
+func TestSummaryOfASampleIsAnEstimate(t *testing.T) {
+	totals := account.Totals{PayloadBytes: 10_000, Exchanges: 10}
+	totals.Unattributed[proto.Unsampled] = 9_000
+	s := Summary{SampleRatio: 0.1}
+	s.AddAccount(totals)
+	if !s.Sampled || s.ExchangesEstimate != 100 {
+		t.Errorf("sampled %v, estimate %d, want true, 100", s.Sampled, s.ExchangesEstimate)
+	}
+	if text := s.Text(); !strings.Contains(text, "sample of 10% of the connections; about 100 in all") {
+		t.Errorf("text does not say that it is an estimate:\n%s", text)
+	}
+	totals.Unattributed[proto.Unsampled] = 10_000 // nothing to estimate from
+	totals.Exchanges = 0
+	s.AddAccount(totals)
+	if !s.Sampled || s.ExchangesEstimate != 0 {
+		t.Errorf("sampled %v, estimate %d, want true, 0", s.Sampled, s.ExchangesEstimate)
 	}
 }

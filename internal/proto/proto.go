@@ -52,12 +52,13 @@ const (
 	Unfinished          // the agent stopped while the message was going on
 	H2Connection        // HTTP/2 connection preface and frames of stream 0
 	StreamLimit         // more HTTP/2 streams open at once than the limit; this one was let go
+	Unsampled           // bytes of a connection that was only counted (sampling, or depth none)
 	NumReasons
 )
 
 var reasonNames = [NumReasons]string{
 	"complete", "lost", "truncated", "skipped", "aborted", "no-response", "no-request", "mid-stream",
-	"not-http", "tunnel", "malformed", "head-limit", "after-message", "unfinished", "h2-connection", "stream-limit",
+	"not-http", "tunnel", "malformed", "head-limit", "after-message", "unfinished", "h2-connection", "stream-limit", "unsampled",
 }
 
 // String returns the label, for example "mid-stream".

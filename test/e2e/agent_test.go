@@ -239,6 +239,8 @@ type summaryOf struct {
 	MessageBytes    uint64            `json:"message_bytes"`
 	Unattributed    map[string]uint64 `json:"unattributed_bytes"`
 	Exchanges       uint64            `json:"exchanges"`
+	Sampled         bool              `json:"sampled"`
+	Estimate        uint64            `json:"exchanges_estimate"`
 	Messages        uint64            `json:"messages"`
 	Incomplete      map[string]uint64 `json:"incomplete"`
 	Outputs         []outputOf        `json:"outputs"`
