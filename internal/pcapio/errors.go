@@ -31,8 +31,8 @@ func (e *DamageError) Unwrap() error { return e.Err }
 
 // Sentinels that callers may test for.
 var (
-	// ErrUnknownFormat is about a file that is no capture file.
-	ErrUnknownFormat = errors.New("not a capture file (pcap or pcapng, plain, .gz or .zst)")
+	// ErrUnknownFormat is about a file whose content is none of the formats.
+	ErrUnknownFormat = errors.New("not a capture file or recording (pcap, pcapng or .gor, plain, .gz or .zst)")
 	// ErrCut is inside a DamageError where a record is longer than the file.
 	ErrCut = errors.New("the file ends inside a record")
 	// ErrNoFiles is about a pattern that no file matches.

@@ -36,7 +36,7 @@ func inputs(patterns []string) ([]*source, error) {
 	var sources []*source
 	seen := make(map[string]bool)
 	for _, p := range patterns {
-		found, err := expand(p)
+		found, err := Expand(p)
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +55,9 @@ func inputs(patterns []string) ([]*source, error) {
 	return sources, nil
 }
 
-func expand(pattern string) ([]string, error) {
+// Expand returns the files that a pattern matches. One that names a file, or "-", is
+// that file. It fails with ErrNoFiles where there are none.
+func Expand(pattern string) ([]string, error) {
 	if _, err := os.Lstat(pattern); err == nil || pattern == "-" {
 		return []string{pattern}, nil
 	}

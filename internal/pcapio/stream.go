@@ -8,7 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -23,6 +26,7 @@ type Format string
 const (
 	PCAP   Format = "pcap"
 	PCAPNG Format = "pcapng"
+	GOR    Format = "gor" // records of HTTP messages; internal/gorfile reads them
 )
 
 // recordReader reads the packets of one file.
@@ -44,7 +48,34 @@ func formats() []format {
 	return []format{
 		{PCAP, isPCAP, openPCAP},
 		{PCAPNG, isPCAPNG, openPCAPNG},
+		{GOR, isGOR, nil},
 	}
+}
+
+// isGOR tells a record's header by its start: a type and the ID. Records of an
+// unknown type count too: the file is none of the others.
+func isGOR(head []byte) bool {
+	if len(head) < 4 || head[0] < '1' || head[0] > '9' || head[1] != ' ' {
+		return false
+	}
+	for _, c := range head[2:] {
+		if c == ' ' {
+			break
+		}
+		if c < '!' || c > '~' {
+			return false
+		}
+	}
+	return head[2] != ' '
+}
+
+// namedGOR is for files without a first record: an empty recording is one, and
+// one with a damaged start has more records to give.
+func namedGOR(path string) bool {
+	for _, c := range compressions() {
+		path = strings.TrimSuffix(path, c.suffix)
+	}
+	return filepath.Ext(path) == ".gor"
 }
 
 // compression is a row of the table below.
@@ -110,7 +141,7 @@ func OpenStream(path string, read *atomic.Int64) (*Stream, error) {
 		return nil, fmt.Errorf("open capture: %w", err)
 	}
 	s := &Stream{file: f}
-	if err := s.recognise(read); err != nil {
+	if err := s.recognise(&countedReader{f, read}, path); err != nil {
 		s.Close()
 		if s.Compressed && !errors.Is(err, ErrUnknownFormat) {
 			return nil, &DamageError{Path: path, Decompressed: true, Err: cut(err)}
@@ -120,8 +151,19 @@ func OpenStream(path string, read *atomic.Int64) (*Stream, error) {
 	return s, nil
 }
 
-func (s *Stream) recognise(read *atomic.Int64) error {
-	br := bufio.NewReaderSize(&countedReader{s.file, read}, 64<<10)
+// NewStream recognises content that comes from elsewhere, like OpenStream; name
+// is for its extension and for errors. The caller closes r.
+func NewStream(r io.Reader, name string) (*Stream, error) {
+	s := &Stream{}
+	if err := s.recognise(r, name); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return s, nil
+}
+
+func (s *Stream) recognise(in io.Reader, path string) error {
+	br := bufio.NewReaderSize(in, 64<<10)
 	magic, _ := br.Peek(headSize) // an error comes again below
 	var r io.Reader = br
 	for _, c := range compressions() {
@@ -143,6 +185,10 @@ func (s *Stream) recognise(read *atomic.Int64) error {
 			return nil
 		}
 	}
+	if namedGOR(path) && (err == nil || errors.Is(err, io.EOF)) {
+		s.Format = GOR
+		return nil
+	}
 	if len(head) == 0 && errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: it is empty", ErrUnknownFormat)
 	}
@@ -162,10 +208,34 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close closes the file. It must not be called during Read.
+// Peek returns the decompressed content that is in memory, without consuming
+// it: at least n bytes, or the reason why there are fewer (io.EOF, or what is
+// wrong with the file). It is valid until the next call. The caller bounds n.
+func (s *Stream) Peek(n int) ([]byte, error) {
+	_, err := s.w.peek(n)
+	return s.w.buf[s.w.start:s.w.end], err
+}
+
+// Skip consumes n bytes that Peek returned.
+func (s *Stream) Skip(n int) { s.w.start += n }
+
+// Offset is the place of the next unread byte in the decompressed content.
+func (s *Stream) Offset() int64 { return s.w.offset() }
+
+// Interrupt ends a Read or Peek of another goroutine that waits for a pipe.
+func (s *Stream) Interrupt() {
+	if s.file != nil {
+		_ = s.file.SetReadDeadline(time.Unix(1, 0)) // regular files have none, and need none
+	}
+}
+
+// Close closes the file. It must not be called during Read or Peek.
 func (s *Stream) Close() error {
 	if s.plain != nil {
 		s.plain.Close()
+	}
+	if s.file == nil {
+		return nil
 	}
 	return s.file.Close()
 }

@@ -1,0 +1,259 @@
+package gorfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// The reasons why a record, or what may have been some, is not delivered. They are
+// metric labels.
+const (
+	Cut         = "cut"          // the file ends inside of it
+	Damaged     = "damaged"      // no header where one is due
+	TooLarge    = "too-large"    // larger than Options.MaxRecord
+	UnknownType = "unknown-type" // a type that is none of ours
+	Unreadable  = "unreadable"   // the file, or its compression, fails from here on
+)
+
+// input is what a scanner needs of a pcapio.Stream.
+type input interface {
+	Peek(n int) ([]byte, error)
+	Skip(n int)
+	Offset() int64
+}
+
+// raw is a record in the input's memory.
+type raw struct {
+	header
+	data   []byte
+	offset int64
+	size   int // with header and separator
+}
+
+// scanner finds the records of one file.
+type scanner struct {
+	in    input
+	limit int // of a record's data
+	// credit bounds how many bytes are looked at more than once, so that a file
+	// full of wrong lengths takes linear time.
+	credit int
+	lose   func(offset, size int64, reason string, err error)
+}
+
+func newScanner(in input, limit int) *scanner {
+	return &scanner{in: in, limit: limit, credit: limit}
+}
+
+// next returns the next whole record, until the next call. What is none is told to
+// lose. After the last one it returns io.EOF; an error of the file is told, too, and
+// then the same.
+func (s *scanner) next() (raw, error) {
+	for {
+		b, err := s.in.Peek(maxHeader)
+		if len(b) == 0 && errors.Is(err, io.EOF) {
+			return raw{}, io.EOF
+		}
+		_, n := parseHeader(b)
+		if n == 0 && err != nil && len(b) > 0 && b[0] >= '1' && b[0] <= '9' && bytes.IndexByte(b, '\n') < 0 {
+			return raw{}, s.drop(Cut, err)
+		}
+		if n == 0 {
+			if cut := s.resync(0, Damaged); cut != nil {
+				return raw{}, cut
+			}
+			continue
+		}
+		end, err := s.end(b, n, err)
+		switch {
+		case end >= 0:
+			if b, err = s.in.Peek(end + len(separator)); len(b) < end+len(separator) {
+				return raw{}, err // it was there before
+			}
+			h, _ := parseHeader(b)
+			r := raw{h, b[n:end], s.in.Offset(), end + len(separator)}
+			s.in.Skip(r.size)
+			s.credit = min(s.credit+4*r.size, s.limit)
+			return r, nil
+		case err != nil:
+			return raw{}, s.drop(Cut, err)
+		}
+		if cut := s.resync(n, TooLarge); cut != nil {
+			return raw{}, cut
+		}
+	}
+}
+
+// end finds where the record's data ends whose header has n bytes, and returns the
+// place in what Peek returns. It is -1 where there is no end: then err says why the
+// input ends, or the record is too large.
+func (s *scanner) end(b []byte, n int, err error) (int, error) {
+	first := -1 // a separator that was taken for a part of the data
+	var f framing
+	for from := n; ; {
+		i := bytes.Index(b[from:], []byte(separator))
+		if i >= 0 && from+i-n <= s.limit {
+			at := from + i
+			need := at + len(separator) + maxHeader
+			if len(b) < need && err == nil {
+				b, err = s.in.Peek(need)
+			}
+			var end int
+			if end, b, err = s.decide(b, n, at, &f, err); end >= 0 {
+				return end, err
+			}
+			if first < 0 {
+				first = at
+			}
+			from = at + 1
+			continue
+		}
+		if i >= 0 || err != nil || len(b)-n >= s.limit+len(separator) {
+			if i < 0 && err != nil && first < 0 {
+				return -1, err
+			}
+			return first, nil
+		}
+		from = max(n, len(b)-len(separator)+1)
+		b, err = s.in.Peek(len(b) + 1)
+	}
+}
+
+// decide tells where the data ends that began at n and has a separator at: there,
+// further on, or -1 where the separator is a part of it. The package's
+// documentation has the rules.
+func (s *scanner) decide(b []byte, n, at int, f *framing, err error) (int, []byte, error) {
+	f.see(b[n:at])
+	if want := n + f.head + f.length; f.length > 0 && at > n+f.head && at < want && want-n <= s.limit {
+		if need := want + len(separator) + maxHeader; len(b) < need && err == nil && s.credit >= need-at {
+			s.credit -= need - at
+			b, err = s.in.Peek(need)
+		}
+		if len(b) >= want && bytes.HasPrefix(b[want:], []byte(separator)) && follows(b[want:], err) {
+			return want, b, err
+		}
+		return at, b, err
+	}
+	if follows(b[at:], err) || f.looksComplete(b[n:at]) {
+		return at, b, err
+	}
+	return -1, b, err
+}
+
+// follows tells that behind the separator that b begins with there is a header, or
+// the end of the file; err is set where b is all there is.
+func follows(b []byte, err error) bool {
+	rest := b[len(separator):]
+	if len(rest) == 0 {
+		return err != nil
+	}
+	_, n := parseHeader(rest)
+	return n > 0
+}
+
+// framing is what the head of a message says of its length.
+type framing struct {
+	head   int // with its empty line; 0 where it has not ended
+	length int // Content-Length; -1 where there is none, or no matter
+	seen   int // bytes that were searched for the head's end
+}
+
+// see looks at a message, or more of it than before.
+func (f *framing) see(data []byte) {
+	const maxHead = 64 << 10
+	within := data[:min(len(data), maxHead)]
+	if f.head > 0 || f.seen == len(within) {
+		return
+	}
+	from := max(0, f.seen-3)
+	f.seen, f.length = len(within), -1
+	i := bytes.Index(within[from:], []byte("\r\n\r\n"))
+	if i < 0 {
+		return
+	}
+	f.head = from + i + 4
+	if f.head == len(data) && f.head != maxHead {
+		f.head = 0 // there is no body: no need to know, as long as this is the end
+		f.seen = max(0, f.seen-4)
+		return
+	}
+	f.length = contentLength(data[:f.head])
+}
+
+// contentLength returns -1 where there is none.
+func contentLength(head []byte) int {
+	const name = "content-length:"
+	for line := range bytes.Lines(head) {
+		if len(line) < len(name) || !bytes.EqualFold(line[:len(name)], []byte(name)) {
+			continue
+		}
+		if v, _, ok := number(bytes.TrimSpace(line[len(name):])); ok && v >= 0 && v < 1<<40 {
+			return int(v)
+		}
+		return -1
+	}
+	return -1
+}
+
+// looksComplete is a guess: a message without a body and a chunked one end with an
+// empty line.
+func (f *framing) looksComplete(data []byte) bool {
+	if f.head > 0 && f.length >= 0 {
+		return len(data) >= f.head+f.length
+	}
+	return bytes.HasSuffix(data, []byte("\r\n\r\n"))
+}
+
+// resync drops bytes up to a separator that a header follows, and at least skip. It
+// returns io.EOF where that is the end of the file.
+func (s *scanner) resync(skip int, reason string) error {
+	start := s.in.Offset()
+	for {
+		need := skip + len(separator) + maxHeader
+		b, err := s.in.Peek(need)
+		i := bytes.Index(b[min(skip, len(b)):], []byte(separator))
+		if i >= 0 {
+			at := skip + i
+			if need = at + len(separator) + maxHeader; len(b) < need && err == nil {
+				b, err = s.in.Peek(need)
+			}
+			if follows(b[at:], err) {
+				s.in.Skip(at + len(separator))
+				s.lose(start, s.in.Offset()-start, reason, nil)
+				return nil
+			}
+			s.in.Skip(at + 1)
+			skip = 0
+			continue
+		}
+		if err != nil {
+			s.in.Skip(len(b))
+			s.finish(start, reason, err)
+			return io.EOF
+		}
+		s.in.Skip(len(b) - len(separator) + 1)
+		skip = 0
+	}
+}
+
+// drop drops all that is left.
+func (s *scanner) drop(reason string, err error) error {
+	start := s.in.Offset()
+	b, _ := s.in.Peek(0)
+	s.in.Skip(len(b))
+	s.finish(start, reason, err)
+	return io.EOF
+}
+
+// finish tells of what was lost at the end of the file, which is where err came.
+func (s *scanner) finish(start int64, reason string, err error) {
+	switch {
+	case errors.Is(err, io.EOF):
+		err = nil
+	case errors.Is(err, io.ErrUnexpectedEOF): // of a compressed file
+		reason, err = Cut, nil
+	default:
+		reason = Unreadable
+	}
+	s.lose(start, s.in.Offset()-start, reason, err)
+}
