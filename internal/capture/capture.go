@@ -90,6 +90,7 @@ type Capture struct {
 	rings  []*ring
 	inner  []*ebpf.Map // the rings' maps
 	shards []*shard
+	wishes wishes
 	ready  atomic.Bool
 	flows  atomic.Int64 // in the table at the last sweep
 	links  *interfaces
@@ -158,8 +159,16 @@ func (c *Capture) Run(ctx context.Context, handlers []flow.Handler) error {
 	c.links.detach()
 	err = errors.Join(err, c.endAllFlows())
 	close(stop)
+	c.wakeShards()
 	wg.Wait()
 	return err
+}
+
+// wakeShards ends the sleep of those who could sleep long, with nothing to read.
+func (c *Capture) wakeShards() {
+	for _, s := range c.shards {
+		s.sleeper.wake()
+	}
 }
 
 // Close frees the programs and maps. It is idempotent, and must not be called
@@ -173,9 +182,13 @@ func (c *Capture) Close() error {
 	}
 	c.final = &last
 	err = errors.Join(err, c.owner.Close())
+	for _, s := range c.shards {
+		err = errors.Join(err, s.sleeper.close())
+	}
 	for _, r := range c.rings {
 		err = errors.Join(err, r.close())
 	}
+	err = errors.Join(err, c.wishes.unmap())
 	for _, m := range c.inner {
 		err = errors.Join(err, m.Close())
 	}

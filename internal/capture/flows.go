@@ -119,9 +119,13 @@ func (s *sweeper) once() error {
 	s.seen, s.next = s.next, s.seen
 	s.c.flows.Store(int64(len(s.seen)))
 	clear(s.next)
-	_, err := s.control.evict(s.evicts, now-uint64(closedLinger))
+	ended, err := s.control.evict(s.evicts, now-uint64(closedLinger))
 	for i, p := range s.posts {
 		s.c.shards[i].post(p)
+	}
+	// The records of flows that end are written without a wake-up.
+	if ended > 0 {
+		s.c.wakeShards()
 	}
 	return err
 }
@@ -173,6 +177,7 @@ func (s *sweeper) endAll() (int, error) {
 		return 0, err
 	}
 	done, err := s.control.evict(s.evicts, math.MaxUint64)
+	s.c.wakeShards()
 	return len(s.evicts) - done, err
 }
 

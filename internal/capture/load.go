@@ -89,6 +89,10 @@ func (c *Capture) prepare(spec *ebpf.CollectionSpec, f *filters) error {
 }
 
 func (c *Capture) openRings(inner *ebpf.MapSpec) error {
+	var err error
+	if c.wishes, err = mapWishes(c.objs.WakeAt); err != nil {
+		return err
+	}
 	for i := range c.opts.Shards {
 		m, err := ebpf.NewMap(inner)
 		if err != nil {
@@ -103,7 +107,11 @@ func (c *Capture) openRings(inner *ebpf.MapSpec) error {
 			return err
 		}
 		c.rings = append(c.rings, r)
-		c.shards = append(c.shards, &shard{ring: r, control: newControl(c.objs.Control, c.opts.Log)})
+		sleeper, err := newSleeper(m, c.wishes.of(i), r.pending)
+		if err != nil {
+			return err
+		}
+		c.shards = append(c.shards, &shard{ring: r, sleeper: sleeper, control: newControl(c.objs.Control, c.opts.Log)})
 	}
 	return nil
 }

@@ -8,17 +8,14 @@ import (
 	"gortap/internal/flow"
 )
 
-const (
-	batchBytes = 1 << 20 // of ring between two Ticks
-	minSleep   = 500 * time.Microsecond
-	maxSleep   = 8 * time.Millisecond
-)
+const batchBytes = 1 << 20 // of ring between two Ticks
 
 // shard owns one ring: its goroutine drains it and makes every call of its
 // handler. Waking user space for each record would cost the observed server up
 // to half of its requests, so the shard polls.
 type shard struct {
 	ring    *ring
+	sleeper *sleeper
 	handler flow.Handler
 	clock   clock
 	control *control
@@ -31,26 +28,26 @@ type shard struct {
 	updates []flow.Totals // from the sweep, not yet handled
 }
 
-// run drains the ring until stop is closed, then to its end.
+// run drains the ring until stop is closed, then to its end. Whoever closes stop
+// wakes the sleeper after that.
 func (s *shard) run(stop <-chan struct{}) {
-	sleep := minSleep
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	p := pace{size: int(s.ring.mask) + 1}
+	began := time.Now()
 	for {
-		stopping := false
+		n := s.batch()
 		select {
 		case <-stop:
-			stopping = true
-		case <-timer.C:
-		}
-		n := s.batch()
-		if stopping {
 			for s.batch() > 0 {
 			}
 			return
+		default:
 		}
-		sleep = nextSleep(sleep, n, s.ring.pending(), int(s.ring.mask)+1)
-		timer.Reset(sleep)
+		now := time.Now()
+		sleep, fill := p.next(now.Sub(began), n, s.ring.pending())
+		began = now
+		if sleep > 0 {
+			s.sleeper.sleep(sleep, fill)
+		}
 	}
 }
 
@@ -62,21 +59,6 @@ func (s *shard) batch() int {
 	s.handler.Tick(now)
 	s.control.flush()
 	return n
-}
-
-// nextSleep aims at finding a few percent of the ring filled: rarely enough to
-// cost little, and long before the ring is full.
-func nextSleep(last time.Duration, read, pending, size int) time.Duration {
-	switch {
-	case pending > size/32:
-		return 0
-	case read > size/16:
-		return max(last/2, minSleep)
-	case read > size/64:
-		return last
-	default:
-		return min(max(last*2, minSleep), maxSleep)
-	}
 }
 
 // post queues totals for the shard's goroutine, or reports false where the last

@@ -3,7 +3,6 @@ package capture
 import (
 	"net/netip"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,30 +113,6 @@ func (silent) Segment(*flow.Segment) {}
 func (silent) Update(*flow.Totals)   {}
 func (silent) End(*flow.Totals)      {}
 func (silent) Tick(int64)            {}
-
-// A shard looks more often the more it finds, before the ring is full, and rarely
-// where there is nothing.
-func TestShardSleepsByWhatItFinds(t *testing.T) {
-	const size = 8 << 20
-	for _, tc := range []struct {
-		name          string
-		last          time.Duration
-		read, pending int
-		want          time.Duration
-	}{
-		{"more is waiting", maxSleep, size / 2, size / 4, 0},
-		{"a lot was there", 4 * time.Millisecond, size / 8, 0, 2 * time.Millisecond},
-		{"a lot, and often already", minSleep, size / 8, 0, minSleep},
-		{"a few percent: as it should be", 3 * time.Millisecond, size / 32, 0, 3 * time.Millisecond},
-		{"little", 2 * time.Millisecond, 100, 0, 4 * time.Millisecond},
-		{"nothing, for long", maxSleep, 0, 0, maxSleep},
-		{"nothing, after a rush", 0, 0, 0, minSleep},
-	} {
-		if got := nextSleep(tc.last, tc.read, tc.pending, size); got != tc.want {
-			t.Errorf("%s: sleeps %v, want %v", tc.name, got, tc.want)
-		}
-	}
-}
 
 // Totals that wait are not overtaken by later ones.
 func TestTotalsAreHandedOverOnceEach(t *testing.T) {
