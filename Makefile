@@ -29,7 +29,7 @@ export GOTOOLCHAIN ?= local
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build .cache/deps/test ## show the agent at work, about 15 seconds, nothing stays behind (root)
@@ -63,9 +63,15 @@ fmt: .cache/deps/go .cache/deps/fmt $(GOLANGCI) ## format Go and C
 	@[[ -z "$(C_FILES)" ]] || $(CLANG_FORMAT) -i $(C_FILES)
 
 .PHONY: bench
-bench: build .cache/deps/test ## run the Go benchmarks, and as root a saturated server beside each observer
+bench: build .cache/deps/test ## run the Go benchmarks, capture files beside tshark, and as root a saturated server beside each observer
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
+	@$(MAKE) --no-print-directory bench-offline
 	@if [[ $$EUID == 0 ]]; then $(MAKE) --no-print-directory bench-server; fi
+
+# Generates 2.5 GB below .cache/bench once; OFFLINE_FLAGS='-mb 20' is quick.
+.PHONY: bench-offline
+bench-offline: build ## how fast generated capture files of up to 500 MB are read on one core, beside tshark
+	$(GO) run ./test/bench/offline $(OFFLINE_FLAGS)
 
 # GoReplay is a rival to measure, not a dependency: without it the table lacks a row.
 .PHONY: bench-server

@@ -34,14 +34,14 @@ type line struct {
 	ServerPort                           int    `json:"server_port"`
 	Seq, Status                          int
 	Code                                 json.Number // empty where there is none
-	RequestMessages                      int64 `json:"request_messages"`
-	ResponseMessages                     int64 `json:"response_messages"`
-	RequestMessageBytes                  int64 `json:"request_message_bytes"`
-	ResponseMessageBytes                 int64 `json:"response_message_bytes"`
-	RequestSize                          int64 `json:"request_size"`
-	ResponseSize                         int64 `json:"response_size"`
-	RequestBytes                         int64 `json:"request_bytes"`
-	ResponseBytes                        int64 `json:"response_bytes"`
+	RequestMessages                      int64       `json:"request_messages"`
+	ResponseMessages                     int64       `json:"response_messages"`
+	RequestMessageBytes                  int64       `json:"request_message_bytes"`
+	ResponseMessageBytes                 int64       `json:"response_message_bytes"`
+	RequestSize                          int64       `json:"request_size"`
+	ResponseSize                         int64       `json:"response_size"`
+	RequestBytes                         int64       `json:"request_bytes"`
+	ResponseBytes                        int64       `json:"response_bytes"`
 	Complete                             bool
 	Incomplete                           string
 }
