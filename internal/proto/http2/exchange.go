@@ -17,7 +17,7 @@ func (p *parser) upgraded(from *proto.Exchange) {
 
 // request takes a header block from the client.
 func (p *parser) request(h *half, b *block, hd *head, ts int64) {
-	st := p.streams[b.stream]
+	st := p.stream(b.stream)
 	first := st == nil
 	if first {
 		if (!hd.request && !hd.unknown) || b.stream%2 == 0 || p.wasLetGo(b.stream) {
@@ -62,7 +62,7 @@ func (p *parser) ask(st *stream, b *block, hd *head, ts int64) {
 // promise takes a PUSH_PROMISE: the server announces a request and its answer.
 // The frame's bytes belong to the stream that it came on (RFC 9113, 8.4).
 func (p *parser) promise(h *half, b *block, hd *head, ts int64) {
-	if on := p.streams[b.stream]; on != nil {
+	if on := p.stream(b.stream); on != nil {
 		p.credit(on, h.side, b.owed)
 	} else {
 		p.unattributed(h.side, b.owed, p.strayReason(frame{typ: b.typ, stream: b.stream}))
@@ -83,7 +83,7 @@ func (p *parser) promise(h *half, b *block, hd *head, ts int64) {
 // final one, or trailers.
 func (p *parser) response(h *half, b *block, hd *head, ts int64) {
 	interim := hd.status >= 100 && hd.status < 200
-	st := p.streams[b.stream]
+	st := p.stream(b.stream)
 	unasked := st == nil
 	if unasked {
 		if interim || (!hd.response && !hd.unknown) || p.wasLetGo(b.stream) {

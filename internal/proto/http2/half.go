@@ -100,13 +100,17 @@ func (h *half) readHeader(b []byte, ts int64) []byte {
 	if h.seen == 0 {
 		h.frameNs = ts
 	}
-	n := copy(h.partial[h.seen:], b)
-	if h.seen += n; h.seen < headerLength {
-		return b[n:]
+	n, header := headerLength, b
+	if h.seen > 0 || len(b) < headerLength {
+		n, header = copy(h.partial[h.seen:], b), h.partial[:]
+		if h.seen += n; h.seen < headerLength {
+			return b[n:]
+		}
+		h.seen = 0
 	}
-	h.seen = 0
-	f := parseFrame(h.partial[:])
+	f := parseFrame(header)
 	if !f.wellFormed() || f.length > h.maxFrame || (f.typ == typePush && h.side == proto.Client) {
+		copy(h.partial[:], header)
 		h.desync(proto.Malformed, ts)
 		h.p.unattributed(h.side, 1, proto.Malformed)
 		h.search.window = append(h.search.window, h.partial[1:]...)
@@ -135,7 +139,7 @@ func (h *half) begin(f frame, ts int64) {
 		return
 	}
 	h.state = inPassed
-	if h.passed.stream = h.p.streams[f.stream]; h.passed.stream == nil {
+	if h.passed.stream = h.p.stream(f.stream); h.passed.stream == nil {
 		h.passed.why = h.p.strayReason(f)
 	}
 	if f.has(flagPadded) {

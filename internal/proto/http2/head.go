@@ -56,10 +56,10 @@ func (hd *head) read(d *hpack.Decoder, block []byte) bool {
 			continue
 		}
 		if len(f.Name) > 0 && f.Name[0] == ':' {
-			hd.pseudo(f)
+			hd.pseudo(f.Name, f.Value)
 			continue
 		}
-		hd.regular(f)
+		hd.regular(f.Name, f.Value)
 		if hd.observe {
 			hd.line(f)
 		}
@@ -70,35 +70,35 @@ func (hd *head) read(d *hpack.Decoder, block []byte) bool {
 	return d.Err() == nil
 }
 
-func (hd *head) pseudo(f hpack.Field) {
-	switch string(f.Name) {
+func (hd *head) pseudo(name, value []byte) {
+	switch string(name) {
 	case ":method":
-		hd.request, hd.method = true, hd.save(f.Value)
+		hd.request, hd.method = true, hd.save(value)
 	case ":path":
-		hd.request, hd.path = true, hd.save(f.Value)
+		hd.request, hd.path = true, hd.save(value)
 	case ":authority":
-		hd.request, hd.authority = true, hd.save(f.Value)
+		hd.request, hd.authority = true, hd.save(value)
 	case ":scheme", ":protocol":
 		hd.request = true
 	case ":status":
 		hd.response = true
-		hd.status, _ = number(f.Value, 999)
+		hd.status, _ = number(value, 999)
 	}
 }
 
-func (hd *head) regular(f hpack.Field) {
-	switch string(f.Name) {
+func (hd *head) regular(name, value []byte) {
+	switch string(name) {
 	case "host":
 		if !hd.authority.set {
-			hd.authority = hd.save(f.Value)
+			hd.authority = hd.save(value)
 		}
 	case "content-type":
 		hd.grpc = no
-		if isGRPC(f.Value) {
+		if isGRPC(value) {
 			hd.grpc = yes
 		}
 	case "grpc-status":
-		hd.code, hd.hasCode = number(f.Value, 1<<31-1)
+		hd.code, hd.hasCode = number(value, 1<<31-1)
 	}
 }
 

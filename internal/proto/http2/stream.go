@@ -93,6 +93,14 @@ func (p *parser) open(id uint32) *stream {
 	return st
 }
 
+// stream returns an open stream or nil: mostly the one that was active last.
+func (p *parser) stream(id uint32) *stream {
+	if st := p.recent.next; st.id == id && id != 0 {
+		return st
+	}
+	return p.streams[id]
+}
+
 // finish ends a stream; why is the reason of what did not end by itself.
 func (p *parser) finish(st *stream, why proto.Reason) {
 	for s := range p.halves {

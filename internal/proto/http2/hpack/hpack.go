@@ -64,6 +64,17 @@ func (d *Decoder) Err() error { return d.err }
 func (d *Decoder) Next() (Field, bool) {
 	for len(d.rest) > 0 {
 		b := d.rest[0]
+		if b > 0x80 && b < 0xff { // an index of one byte, as most fields are
+			d.rest, d.fields = d.rest[1:], true
+			if i := int(b & 0x7f); i <= len(static) {
+				return static[i-1], true
+			}
+			f, ok := d.table.at(uint64(b & 0x7f))
+			if !ok {
+				return d.fail()
+			}
+			return f, true
+		}
 		if b&0xe0 != 0x20 {
 			d.fields = true
 			return d.field(b)

@@ -1,11 +1,9 @@
 package hpack
 
-type staticField struct{ name, value []byte }
-
-func row(name, value string) staticField { return staticField{[]byte(name), []byte(value)} }
+func row(name, value string) Field { return Field{[]byte(name), []byte(value), true} }
 
 // static is the table of RFC 7541, appendix A; static[0] has index 1.
-var static = [...]staticField{
+var static = [...]Field{
 	row(":authority", ""),
 	row(":method", "GET"),
 	row(":method", "POST"),

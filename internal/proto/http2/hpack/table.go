@@ -39,8 +39,7 @@ func newTable(limit int) table {
 // fails only where no table of this size could have that index.
 func (t *table) at(i uint64) (Field, bool) {
 	if i <= uint64(len(static)) {
-		s := &static[i-1]
-		return Field{Name: s.name, Value: s.value, Known: true}, true
+		return static[i-1], true
 	}
 	i -= uint64(len(static))
 	if i > uint64(len(t.entries)-t.head) {
