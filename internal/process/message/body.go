@@ -96,10 +96,47 @@ func (v *View) ReplaceContent(content, trailers []byte) {
 
 // SetTrailers replaces what is behind a chunked body, which stays as it was.
 func (v *View) SetTrailers(trailers []byte) {
-	if old := v.Trailers(); old != nil {
+	if old := v.Trailers(); old != nil && !bytes.Equal(old, trailers) {
 		kept := len(v.body) - len(old)
 		v.body = append(v.body[:kept:kept], trailers...)
 		v.changed = true
+	}
+}
+
+// Cut takes off what follows the end of the message, as its framing tells it: in
+// recordings that is the beginning of another one. HTTP/2 and a response without
+// a length end with the data.
+func (v *View) Cut() {
+	end := len(v.body)
+	switch length := v.Value("Content-Length"); {
+	case bytes.HasPrefix(v.Version(), []byte("HTTP/2")):
+	case v.Chunked():
+		if trailers := v.Trailers(); trailers != nil {
+			end -= len(trailers) - endOfFields(trailers)
+		}
+	case length != nil:
+		if n, err := strconv.ParseUint(string(length), 10, 62); err == nil {
+			end = min(end, int(n))
+		}
+	case !v.response:
+		end = 0
+	}
+	if end < len(v.body) {
+		v.body, v.changed = v.body[:end:end], true
+	}
+}
+
+// endOfFields returns where the empty line behind field lines ends.
+func endOfFields(text []byte) int {
+	for at := 0; ; {
+		i := bytes.IndexByte(text[at:], '\n')
+		if i < 0 {
+			return len(text)
+		}
+		if trimEnd(text, at, at+i+1) == at {
+			return at + i + 1
+		}
+		at += i + 1
 	}
 }
 

@@ -102,7 +102,7 @@ func (v *View) replace(at span, text []byte) {
 
 // oneLine makes spaces of line ends, which would begin another field.
 func oneLine(text []byte) []byte {
-	if bytes.IndexAny(text, "\r\n") < 0 {
+	if !bytes.ContainsAny(text, "\r\n") {
 		return text
 	}
 	text = bytes.Clone(text)

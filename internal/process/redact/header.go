@@ -1,0 +1,122 @@
+package redact
+
+import (
+	"bytes"
+	"encoding/base64"
+
+	"gortap/internal/process/message"
+)
+
+// headers hides the secrets of all fields.
+func (r *Redactor) headers(v *message.View) {
+	for i := range v.Fields() {
+		name, value := v.Field(i)
+		class := r.classOf(name)
+		if class == public || len(value) == 0 {
+			continue
+		}
+		r.value = r.value[:0]
+		switch class {
+		case secret:
+			r.value = r.appendHash(r.value, value)
+		case credential:
+			r.value = r.appendCredential(r.value, value)
+		case cookies:
+			r.value = r.appendCookies(r.value, value)
+		case setCookie:
+			r.value = r.appendSetCookie(r.value, value)
+		case address:
+			r.value = append(r.value, r.Target(value)...)
+		case link:
+			r.value = r.appendLinks(r.value, value)
+		}
+		if !bytes.Equal(r.value, value) {
+			v.SetValue(i, r.value)
+		}
+	}
+}
+
+func (r *Redactor) classOf(name []byte) class {
+	r.name = r.name[:0]
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		r.name = append(r.name, c)
+	}
+	return r.fields[string(r.name)]
+}
+
+// appendCredential keeps the scheme. Basic stays what it has to be: base64 of a
+// name and a password.
+func (r *Redactor) appendCredential(dst, value []byte) []byte {
+	scheme, rest, found := bytes.Cut(value, []byte{' '})
+	if !found || !knownScheme(scheme) {
+		return r.appendHash(dst, value)
+	}
+	dst = append(append(dst, scheme...), ' ')
+	rest = bytes.TrimSpace(rest)
+	if !bytes.EqualFold(scheme, []byte("basic")) {
+		return r.appendHash(dst, rest)
+	}
+	user := r.appendHash([]byte("redacted:"), rest)
+	return base64.StdEncoding.AppendEncode(dst, user)
+}
+
+// appendCookies keeps the names.
+func (r *Redactor) appendCookies(dst, value []byte) []byte {
+	for i, pair := range bytes.Split(value, []byte{';'}) {
+		if i > 0 {
+			dst = append(dst, ';')
+		}
+		dst = r.appendCookie(dst, pair)
+	}
+	return dst
+}
+
+func (r *Redactor) appendCookie(dst, pair []byte) []byte {
+	trimmed := bytes.TrimLeft(pair, " \t\r\n")
+	dst = append(dst, pair[:len(pair)-len(trimmed)]...)
+	trimmed = bytes.TrimSpace(trimmed)
+	if len(trimmed) == 0 {
+		return dst
+	}
+	name, value, found := bytes.Cut(trimmed, []byte{'='})
+	if !found {
+		return r.appendHash(dst, trimmed)
+	}
+	return r.appendHash(append(append(dst, name...), '='), value)
+}
+
+// appendSetCookie keeps the name, and the attributes that have a fixed meaning.
+func (r *Redactor) appendSetCookie(dst, value []byte) []byte {
+	for i, part := range bytes.Split(value, []byte{';'}) {
+		if i == 0 {
+			dst = r.appendCookie(dst, part)
+			continue
+		}
+		dst = append(dst, ';')
+		name, _, _ := bytes.Cut(part, []byte{'='})
+		if knownAttribute(bytes.TrimSpace(name)) {
+			dst = append(dst, part...)
+		} else {
+			dst = r.appendCookie(dst, part)
+		}
+	}
+	return dst
+}
+
+// appendLinks hides in <URL>; rel=next what it would in a URL.
+func (r *Redactor) appendLinks(dst, value []byte) []byte {
+	for len(value) > 0 {
+		open := bytes.IndexByte(value, '<')
+		end := bytes.IndexByte(value, '>')
+		if open < 0 || end < open {
+			return append(dst, r.Target(value)...)
+		}
+		dst = append(dst, value[:open+1]...)
+		dst = append(append(dst, r.Target(value[open+1:end])...), '>')
+		value = value[end+1:]
+	}
+	return dst
+}

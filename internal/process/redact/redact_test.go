@@ -1,0 +1,370 @@
+package redact
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"bufio"
+
+	"gortap/internal/process/message"
+	"gortap/internal/record"
+)
+
+var testKey = []byte("0123456789abcdef")
+
+func newRedactor(t testing.TB, cfg Config) *Redactor {
+	t.Helper()
+	cfg.Key = testKey
+	r, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// short makes hashes short, so that a test can be read.
+func short(text []byte) string {
+	return regexp.MustCompile(Mark+"[0-9a-f]{16}").ReplaceAllString(string(text), "#")
+}
+
+func TestTargets(t *testing.T) {
+	r := newRedactor(t, Config{})
+	for target, want := range map[string]string{
+		"/a?accessToken=abc&x=1":           "/a?accessToken=#&x=1",
+		"/a?user[password]=abc&x=1":        "/a?user[password]=#&x=1",
+		"/a?token=ab;cd&x=1":               "/a?token=#&x=1",
+		"/a?token=ab;cd=1&x=1":             "/a?token=#;cd=1&x=1",
+		"/a?token=ab#cd":                   "/a?token=#",
+		"http://u:p@h.example/a?sig=1":     "http://#@h.example/a?sig=#",
+		"http://u:p/w@h.example/a":         "http://#@h.example/a",
+		"http://[::1]:80/a@b":              "http://[::1]:80/a@b",
+		"http://h:80/a@b":                  "http://h:80/a@b",
+		"/redirect?to=http://u:p@h/&x=1":   "/redirect?to=http://#@h/&x=1",
+		"http://u:p@h/http://u:p@h/?a=b@c": "http://#@h/http://#@h/?a=b@c",
+		"/plain":                           "/plain",
+	} {
+		if got := short(r.Target([]byte(target))); got != want {
+			t.Errorf("%s is %s, want %s", target, got, want)
+		}
+	}
+	target := []byte("/a?token=abc&x=1")
+	if n := testing.AllocsPerRun(100, func() { r.Target(target) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestFieldsKeepTheirForm(t *testing.T) {
+	r := newRedactor(t, Config{Fields: []string{"X-Mine"}})
+	for field, want := range map[string]string{
+		"Authorization: Bearer abc":                         "Authorization: Bearer #",
+		"authorization : abc def":                           "authorization : #",
+		"Proxy-Authorization: Digest a=b, c":                "Proxy-Authorization: Digest #",
+		"Cookie: a=1; b=2;c=3; d":                           "Cookie: a=#; b=#;c=#; #",
+		"Set-Cookie: a=b; Path=/; HttpOnly; Max-Age=1; odd": "Set-Cookie: a=#; Path=/; HttpOnly; Max-Age=1; #",
+		"X-Api-Key: abc":                                    "X-Api-Key: #",
+		"x-mine: abc":                                       "x-mine: #",
+		"Location: https://h/cb?code=abc&state=1":           "Location: https://h/cb?code=#&state=1",
+		"Referer: http://u:p@h/":                            "Referer: http://#@h/",
+		"Link: <https://h/?token=abc&p=2>; rel=\"n\"":       "Link: <https://h/?token=#&p=2>; rel=\"n\"",
+		"Authorization:":                                    "Authorization:",
+		"Authorization: Bearer a\r\n b":                     "Authorization: Bearer #",
+		"User-Agent: token=abc":                             "User-Agent: token=abc",
+	} {
+		got, err := r.Message([]byte("GET / HTTP/1.1\r\nHost: x\r\n" + field + "\r\n\r\n"))
+		if err != nil || short(got) != "GET / HTTP/1.1\r\nHost: x\r\n"+want+"\r\n\r\n" {
+			t.Errorf("%q: got %q, %v", field, short(got), err)
+		}
+	}
+	got, _ := r.Message([]byte("GET / HTTP/1.1\r\nAuthorization: Basic dTpw\r\n\r\n"))
+	req, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(got)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user, password, ok := req.BasicAuth(); !ok || user != "redacted" || short([]byte(password)) != "#" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestBodies(t *testing.T) {
+	r := newRedactor(t, Config{JSON: []string{"$.user.name", "$.list[1]", "$.items[*].id", "**.pin", "$.a.**.z"}})
+	for _, c := range []struct{ kind, body, want string }{
+		{"application/json", `{"user":{"name":"x","x":1},"name":"y"}`, `{"user":{"name":"#","x":1},"name":"y"}`},
+		{"application/json", ` { "password" : "p\"w" , "n":1.5e3 } `, ` { "password" : "#" , "n":1.5e3 } `},
+		{"application/vnd.x+json; charset=utf-8", `{"pass\u0077ord":"x"}`, `{"pass\u0077ord":"#"}`},
+		{"application/json", `{"list":["a","b","c"],"items":[{"id":1},{"id":2,"v":3}]}`, `{"list":["a","#","c"],"items":[{"id":"#"},{"id":"#","v":3}]}`},
+		{"application/json", `[[{"pin":[1,2,{"x":"y"}]}],{"pin":null},{"token":true}]`, `[[{"pin":"#"}],{"pin":null},{"token":true}]`},
+		{"application/json", `{"a":{"b":{"z":1}},"z":2}`, `{"a":{"b":{"z":"#"}},"z":2}`},
+		{"application/json", `{"code":404,"key":"k","accessToken":"x"}`, `{"code":404,"key":"k","accessToken":"#"}`},
+		{"application/json", `{"url":"https://x/?token=abc\u0026a=1"}`, `{"url":"https://x/?token=#\u0026a=1"}`},
+		{"application/x-ndjson", "{\"token\":1}\n{\"token\":2}\n", "{\"token\":\"#\"}\n{\"token\":\"#\"}\n"},
+		{"application/json", `{"token":"abc`, `"#"`},
+		{"application/json", `token=abc`, `"#"`},
+		{"text/plain", `{"token":"abc"}`, `{"token":"#"}`},
+		{"", "token=abc def&x=1", "token=#&x=1"},
+		{"", "just text, token=abc", "just text, token=abc"},
+		{"application/x-www-form-urlencoded", "user=u&password=a;b#c?d/e&x=y", "user=u&password=#&x=y"},
+		{"application/x-www-form-urlencoded", "url=http://u:p@h/&a", "url=http://#@h/&a"},
+		{"text/html", "token=abc", "token=abc"},
+		{"application/grpc+json", "\x00\x00\x00\x00\x02{}", `"#"`},
+		{`multipart/form-data; boundary="b"`, "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\np\r\nw\r\n--b\r\nContent-Disposition: form-data; name=j\r\nContent-Type: application/json\r\n\r\n{\"token\":1}\r\n--b--\r\n",
+			"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n#\r\n--b\r\nContent-Disposition: form-data; name=j\r\nContent-Type: application/json\r\n\r\n{\"token\":\"#\"}\r\n--b--\r\n"},
+		{"multipart/form-data", "--b\r\n\r\ntoken", "#"},
+	} {
+		msg := fmt.Sprintf("POST / HTTP/1.1\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", c.kind, len(c.body), c.body)
+		got, err := r.Message([]byte(msg))
+		if err != nil {
+			t.Errorf("%q: %v", c.body, err)
+			continue
+		}
+		head, body, _ := strings.Cut(string(got), "\r\n\r\n")
+		if short([]byte(body)) != c.want {
+			t.Errorf("%s %q:\ngot  %q\nwant %q", c.kind, c.body, short([]byte(body)), c.want)
+		}
+		if !strings.HasSuffix(head, fmt.Sprintf("Content-Length: %d", len(body))) {
+			t.Errorf("%q: body of %d, head %q", c.body, len(body), head)
+		}
+	}
+}
+
+func zip(text string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	io.WriteString(w, text)
+	w.Close()
+	return b.String()
+}
+
+func TestCodingsAndChunksAreKeptOrReplaced(t *testing.T) {
+	r := newRedactor(t, Config{})
+	var v message.View
+	send := func(msg string) string {
+		t.Helper()
+		got, err := r.Message([]byte(msg))
+		if err != nil || !v.Parse(got) {
+			t.Fatalf("%q: %v", msg, err)
+		}
+		content, err := v.Content(1 << 20)
+		if err != nil {
+			t.Fatalf("%q became %q: %v", msg, got, err)
+		}
+		return short(content)
+	}
+	if got := send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n" + zip(`{"token":"abc"}`)); got != `{"token":"#"}` || len(v.Value("Content-Encoding")) == 0 {
+		t.Errorf("gzip: %s", got)
+	}
+	if got := send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"token\":\r\n6;x\r\n\"abc\"}\r\n0\r\nX-Api-Key: abc\r\nA: b\r\n\r\nGET / HTTP/1.1"); got != `{"token":"#"}` || short(v.Trailers()) != "X-Api-Key: #\r\nA: b\r\n\r\n" {
+		t.Errorf("chunks: %s %q", got, v.Trailers())
+	}
+	if got := send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\nabc"); got != `"#"` || v.Value("Content-Encoding") != nil {
+		t.Errorf("unknown coding: %s %q", got, v.Bytes())
+	}
+	if got := send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ntok"); got != "#" {
+		t.Errorf("cut chunks: %s", got)
+	}
+	same := []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nhi\r\n0\r\nA: b\r\n\r\n")
+	if got, err := r.Message(same); err != nil || &got[0] != &same[0] {
+		t.Errorf("without a secret: %q, %v", got, err)
+	}
+}
+
+func TestWhatFollowsAMessageIsCutOff(t *testing.T) {
+	r := newRedactor(t, Config{})
+	const next = "GET / HTTP/1.1\r\nAuthorization: abc\r\n\r\n"
+	for msg, want := range map[string]string{
+		"GET / HTTP/1.1\r\nA: b\r\n\r\n":                                 "GET / HTTP/1.1\r\nA: b\r\n\r\n",
+		"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi":                 "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi":                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	} {
+		if got, err := r.Message([]byte(msg + next)); err != nil || string(got) != want {
+			t.Errorf("%q: %q, %v", msg, got, err)
+		}
+	}
+	h2 := "POST / HTTP/2.0\r\nhost: x\r\n\r\nbody"
+	if got, _ := r.Message([]byte(h2)); string(got) != h2 {
+		t.Errorf("HTTP/2: %q", got)
+	}
+}
+
+func TestEqualityIsKeptAndTheKeyDecides(t *testing.T) {
+	hash := func(r *Redactor, msg string) string {
+		got, err := r.Message([]byte(msg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile(Mark + "[0-9a-f]{16}").FindString(string(got))
+	}
+	a := newRedactor(t, Config{})
+	inHeader := hash(a, "GET / HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n")
+	inTarget := hash(a.Clone(), "GET /?token=abc HTTP/1.1\r\n\r\n")
+	inJSON := hash(a, "POST / HTTP/1.1\r\nContent-Length: 15\r\n\r\n{\"token\":\"abc\"}")
+	other := hash(a, "GET /?token=abd HTTP/1.1\r\n\r\n")
+	if inHeader != inTarget || inTarget != inJSON || other == inTarget {
+		t.Error(inHeader, inTarget, inJSON, other)
+	}
+	b, err := New(Config{Key: []byte("another key of the user")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := New(Config{})
+	if h := hash(b, "GET /?token=abc HTTP/1.1\r\n\r\n"); h == inTarget || h == hash(c, "GET /?token=abc HTTP/1.1\r\n\r\n") {
+		t.Error("the key makes no difference")
+	}
+}
+
+func TestNewExplains(t *testing.T) {
+	for want, cfg := range map[string]Config{
+		"openssl":       {Key: []byte("short")},
+		`field "a b"`:   {Fields: []string{"a b"}},
+		`path "a.b"`:    {JSON: []string{"a.b"}},
+		`path "$"`:      {JSON: []string{"$"}},
+		`path "$.a."`:   {JSON: []string{"$.a."}},
+		`path "$.a[x]"`: {JSON: []string{"$.a[x]"}},
+		`path "$.a[1"`:  {JSON: []string{"$.a[1"}},
+		`path "$.**"`:   {JSON: []string{"$.**"}},
+		`path "$x"`:     {JSON: []string{"$x"}},
+	} {
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+func TestRecordsOfOthersStayAsTheyAre(t *testing.T) {
+	r := newRedactor(t, Config{})
+	data := []byte("GET /?token=abc HTTP/1.1\r\n\r\n")
+	rec := &record.Record{Kind: record.Request, ID: "1", Data: bytes.Clone(data)}
+	clean, err := r.Record(rec)
+	if err != nil || clean == rec || !bytes.Equal(rec.Data, data) || bytes.Contains(clean.Data, []byte("abc")) || clean.ID != "1" {
+		t.Errorf("%+v became %+v, %v", rec, clean, err)
+	}
+	for _, rec := range []*record.Record{{Kind: record.Stream, Data: []byte("x")}, {Kind: record.Request, Data: []byte("\x16")}} {
+		if clean, err := r.Record(rec); err == nil {
+			t.Errorf("%+v became %+v", rec, clean)
+		}
+	}
+	if end, err := r.Record(&record.Record{Kind: record.End}); err != nil || end.Kind != record.End {
+		t.Error(err)
+	}
+}
+
+const needle = "S3CRETs3cret"
+
+// FuzzNoSecretSurvives puts a secret in a place that is looked at, with anything
+// around it.
+func FuzzNoSecretSurvives(f *testing.F) {
+	for place := range uint8(16) {
+		f.Add(place, "before", "after", uint8(3), place%4)
+	}
+	f.Add(uint8(2), "a;b\r\n c", "&x=1#", uint8(1), uint8(1))
+	f.Fuzz(func(t *testing.T, place uint8, before, after string, chunk, coding uint8) {
+		msg, ok := hidden(place%16, before, after, int(chunk), coding%4)
+		if !ok || strings.Contains(before+after, "S3") || strings.Contains(strings.ToLower(before+after), "s3c") {
+			return
+		}
+		r := newRedactor(t, Config{})
+		got, err := r.Message([]byte(msg))
+		if err != nil {
+			return // it is dropped
+		}
+		var v message.View
+		if !v.Parse(got) {
+			t.Fatalf("%q became %q", msg, got)
+		}
+		content, err := v.Content(1 << 20)
+		if err != nil && v.Chunked() {
+			t.Fatalf("%q became %q: %v", msg, got, err)
+		}
+		if all := string(got) + string(content); strings.Contains(all, needle) || strings.Contains(all, base64.StdEncoding.EncodeToString([]byte(needle))) {
+			t.Fatalf("%q became %q, content %q", msg, got, content)
+		}
+		if again, err := r.Message(got); err != nil || len(again) != len(got) {
+			t.Fatalf("%q, again %q, %v", got, again, err)
+		}
+	})
+}
+
+// hidden makes a message with the needle in it.
+func hidden(place uint8, before, after string, chunk int, coding uint8) (msg string, ok bool) {
+	quoted, _ := json.Marshal(before)
+	tail, _ := json.Marshal(after)
+	line := func(name, value string) (string, bool) {
+		return "GET /x HTTP/1.1\r\nA: b\r\n" + name + ": " + value + "\r\nB: c\r\n\r\n", !strings.ContainsAny(before+after, "\r\n")
+	}
+	switch place {
+	case 0:
+		return line("Authorization", before+needle+after)
+	case 1:
+		return line("AUTHORIZATION", "Bearer "+before+needle+after)
+	case 2:
+		msg, ok := line("Cookie", "a="+before+needle+after)
+		return msg, ok && !strings.Contains(before, ";")
+	case 3:
+		msg, ok := line("Set-Cookie", "a="+before+needle+"; "+after)
+		return msg, ok && !strings.Contains(before, ";")
+	case 4:
+		return line("X-Api-Key", before+needle+after)
+	case 5:
+		msg, ok := line("Referer", "http://h/"+before+"?token="+needle+"&"+after)
+		return msg, ok && !strings.ContainsAny(before, "=@")
+	case 6:
+		return "GET /" + before + "?api_key=" + needle + "&" + after + " HTTP/1.1\r\n\r\n", !strings.ContainsAny(before+after, "\r\n\t =@")
+	case 7:
+		return "GET http://u:" + before + needle + "@h/ HTTP/1.1\r\nX: " + after + "\r\n\r\n", !strings.ContainsAny(before+after, "/?#&; \"<>\r\n@:[")
+	case 8:
+		return framed("application/json", `{"a":`+string(quoted)+`,"password":"`+needle+`","b":`+string(tail)+`}`, chunk, coding), true
+	case 9:
+		return framed("text/json", `[{`+string(quoted)+`:{"x":[{"Access-Token":["`+needle+`"]}]}},`+string(tail)+`]`, chunk, coding), true
+	case 10:
+		return framed("application/json", before+`{"token":"`+needle+`"}`+after, chunk, coding), !strings.ContainsAny(before, `"\`)
+	case 11:
+		return framed("application/x-www-form-urlencoded", before+"&pass%77ord="+needle+after, chunk, coding), true
+	case 12:
+		return framed("multipart/form-data; boundary=bb", "--bb\r\nContent-Disposition: form-data; name=password\r\n\r\n"+needle+after+"\r\n--bb--", chunk, coding), !strings.Contains(after, "--bb")
+	case 13:
+		return framed("", `{"token":`+string(quoted)+`,"token":"`+needle+after, chunk, coding), true
+	case 14:
+		body := framed("text/html", before+after, chunk, 1)
+		return body + "GET / HTTP/1.1\r\nAuthorization: " + needle + "\r\n\r\n", true
+	default:
+		return framed("application/json", `{"url":"http://h/?token=`+needle+`","x":`+string(quoted)+`}`, chunk, coding), true
+	}
+}
+
+// framed makes a request with a body, in chunks or gzip.
+func framed(kind, body string, chunk int, coding uint8) string {
+	head := "POST / HTTP/1.1\r\nContent-Type: " + kind + "\r\n"
+	if coding&2 != 0 {
+		head += "Content-Encoding: gzip\r\n"
+		body = zip(body)
+	}
+	if coding&1 == 0 {
+		return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body)
+	}
+	var b strings.Builder
+	for size := chunk%50 + 1; len(body) > 0; {
+		n := min(size, len(body))
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, body[:n])
+		body = body[n:]
+	}
+	return head + "Transfer-Encoding: chunked\r\n\r\n" + b.String() + "0\r\n\r\n"
+}
+
+func BenchmarkMessage(b *testing.B) {
+	r := newRedactor(b, Config{})
+	msg := []byte("POST /a?token=abc HTTP/1.1\r\nHost: x.example\r\nAuthorization: Bearer abcdefgh\r\nCookie: a=b; c=d\r\nContent-Type: application/json\r\nContent-Length: 34\r\n\r\n{\"user\":\"u\",\"password\":\"secretive\"}")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Message(msg); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
