@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gortap/internal/process/redact"
 	"gortap/internal/proto"
 )
 
@@ -35,6 +36,9 @@ type JSONLConfig struct {
 	// Sensitive are the names of the parameters that are secrets, in place of
 	// SensitiveParameters; nil means those.
 	Sensitive []string
+	// RedactKey makes the hashes that stand for secrets, so that equal ones can
+	// be told; nil is a random one.
+	RedactKey []byte
 	// Log takes one line for each change between writing and not writing; nil
 	// for none.
 	Log *slog.Logger
@@ -47,6 +51,7 @@ type JSONLConfig struct {
 // the system fails to take back a half one.
 type JSONL struct {
 	cfg     JSONLConfig
+	redact  *redact.Redactor
 	queue   chan *buffer
 	spare   chan *buffer
 	rotate  chan struct{}
@@ -80,14 +85,16 @@ func NewJSONL(cfg JSONLConfig) (*JSONL, error) {
 }
 
 func newJSONL(cfg JSONLConfig, open opener, after func(time.Duration) <-chan time.Time) (*JSONL, error) {
-	if cfg.Sensitive == nil {
-		cfg.Sensitive = SensitiveParameters()
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	r, err := redact.New(redact.Config{Key: cfg.RedactKey, Parameters: cfg.Sensitive})
+	if err != nil {
+		return nil, fmt.Errorf("write JSON lines: %w", err)
+	}
 	j := &JSONL{
 		cfg:     cfg,
+		redact:  r,
 		queue:   make(chan *buffer, queueLength),
 		spare:   make(chan *buffer, queueLength),
 		rotate:  make(chan struct{}, 1),
@@ -110,7 +117,7 @@ func (j *JSONL) Name() string { return "jsonl:" + j.cfg.Path }
 func (j *JSONL) Feed() Feed {
 	f := &jsonlFeed{out: j, buf: &buffer{}}
 	if !j.cfg.ShowSecrets {
-		f.encoder.redact = newRedactor(j.cfg.Sensitive)
+		f.encoder.redact = j.redact.Clone()
 	}
 	return f
 }

@@ -3,13 +3,14 @@ package output
 import (
 	"strconv"
 
+	"gortap/internal/process/redact"
 	"gortap/internal/proto"
 )
 
 // lineEncoder writes exchanges as JSON lines. It is used by one goroutine.
 type lineEncoder struct {
 	clock  clock
-	redact *redactor // nil: targets as sent
+	redact *redact.Redactor // nil: targets as sent
 }
 
 // appendLine writes one exchange and a line feed. The order of the fields is
@@ -37,7 +38,7 @@ func (e *lineEncoder) appendLine(dst []byte, x *proto.Exchange) []byte {
 	dst = append(dst, `","host":"`...)
 	dst = appendText(dst, x.Host)
 	dst = append(dst, `","target":"`...)
-	dst = e.redact.appendTarget(dst, x.Target)
+	dst = appendText(dst, e.redact.Target(x.Target))
 	dst = appendString(dst, "path", x.Path)
 	dst = append(dst, `"`...)
 	dst = appendInt(dst, "status", int64(x.Status))

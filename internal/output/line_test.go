@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gortap/internal/flow"
+	"gortap/internal/process/redact"
 	"gortap/internal/proto"
 )
 
@@ -221,60 +223,30 @@ func keys(t *testing.T, object []byte) (names []string) {
 }
 
 func TestSecretsAreHidden(t *testing.T) {
-	r := newRedactor(append(SensitiveParameters(), "My-Secret"))
-	for target, want := range map[string]string{
-		"/a?token=abc":                         "/a?token=REDACTED",
-		"/a?x=1&Token=abc&y=2":                 "/a?x=1&Token=REDACTED&y=2",
-		"/a?tokens=abc&mytoken=d":              "/a?tokens=abc&mytoken=d",
-		"/a?access_token=a;api_key=b":          "/a?access_token=REDACTED;api_key=REDACTED",
-		"/a?%74oken=abc":                       "/a?%74oken=REDACTED",
-		"/a?token=":                            "/a?token=REDACTED",
-		"/a?token":                             "/a?token",
-		"/a?token&x=token":                     "/a?token&x=token",
-		"/a?token=a=b?c&d=e":                   "/a?token=REDACTED&d=e",
-		"/a?next=/b?password=p&x=1":            "/a?next=/b?password=REDACTED&x=1",
-		"/a#access_token=abc&state=1":          "/a#access_token=REDACTED&state=1",
-		"/a;jsessionid=abc?x=1":                "/a;jsessionid=REDACTED?x=1",
-		"/a;sid=abc/b;v=1":                     "/a;sid=REDACTED/b;v=1",
-		"/a?my-secret=1":                       "/a?my-secret=REDACTED",
-		"/token=abc":                           "/token=abc",
-		"/a?":                                  "/a?",
-		"":                                     "",
-		"?&&==;;token=a":                       "?&&==;;token=REDACTED",
-		"/a?%zz=1&token%=2&sig=3":              "/a?%zz=1&token%=2&sig=REDACTED",
-		"http://u:p@h.example/a?sig=1":         "http://REDACTED@h.example/a?sig=REDACTED",
-		"http://h.example/a@b?x=@":             "http://h.example/a@b?x=@",
-		"/redirect/http://u:p@h/":              "/redirect/http://u:p@h/",
-		"/a?x=\"\n&secret=\"":                  `/a?x=\"\n&secret=REDACTED`,
-		"/a?" + strings.Repeat("a", 70) + "=1": "/a?" + strings.Repeat("a", 70) + "=1",
-	} {
-		if got := string(r.appendTarget(nil, []byte(target))); got != want {
-			t.Errorf("target %q is %s, want %s", target, got, want)
-		}
+	x := testExchange()
+	x.Target = []byte("/a?x=\"\n&secret=\"abc")
+	e := lineEncoder{redact: newRedactor(t)}
+	line := regexp.MustCompile(redact.Mark+"[0-9a-f]{16}").ReplaceAllString(string(e.appendLine(nil, x)), "#")
+	if want := `"target":"/a?x=\"\n&secret=#",`; !strings.Contains(line, want) {
+		t.Errorf("got %s, want %s", line, want)
 	}
-	var none *redactor
-	if got := string(none.appendTarget(nil, []byte("/a?token=abc"))); got != "/a?token=abc" {
-		t.Errorf("asked to show secrets, the target is %s", got)
+	e.redact = nil
+	if line := string(e.appendLine(nil, x)); !strings.Contains(line, `secret=\"abc"`) {
+		t.Errorf("asked to show secrets, the line is %s", line)
 	}
 }
 
-func FuzzRedactionHidesEverySecret(f *testing.F) {
-	f.Add("/a?x=1&", "=&;?#")
-	r := newRedactor([]string{"token"})
-	f.Fuzz(func(t *testing.T, before, after string) {
-		if strings.ContainsAny(before, "=") || !utf8.ValidString(before+after) {
-			return
-		}
-		target := before + "?token=S3CRET&" + after
-		got := string(r.appendTarget(nil, []byte(target)))
-		if strings.Contains(got, "S3CRET") && !strings.Contains(before+after, "S3CRET") && !strings.Contains(before, "@") {
-			t.Errorf("target %q is %s", target, got)
-		}
-	})
+func newRedactor(t testing.TB) *redact.Redactor {
+	t.Helper()
+	r, err := redact.New(redact.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func TestLineDoesNotAllocate(t *testing.T) {
-	e := lineEncoder{redact: newRedactor(SensitiveParameters())}
+	e := lineEncoder{redact: newRedactor(t)}
 	x := testExchange()
 	x.Target = []byte("/a?token=\xff&x=\"2\"")
 	buf := make([]byte, 0, 4096)
@@ -287,7 +259,7 @@ func TestLineDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkLine(b *testing.B) {
-	e := lineEncoder{redact: newRedactor(SensitiveParameters())}
+	e := lineEncoder{redact: newRedactor(b)}
 	x := testExchange()
 	var buf []byte
 	b.ReportAllocs()

@@ -244,8 +244,9 @@ func (m *Middleware) answer(ctx context.Context, line []byte) {
 	r, ok := parseLine(line)
 	if !ok || len(line) > maxLine {
 		if m.count.garbled.Add(1) == 1 {
-			m.cfg.Log.Warn("middleware wrote a line that is no message in hexadecimal",
-				"command", m.words[0], "line", string(line[:min(len(line), maxLogLine)]))
+			// Not the line: it may be a message, with its secrets.
+			m.cfg.Log.Warn("middleware wrote a line that is no message in hexadecimal (its standard output is for messages only)",
+				"command", m.words[0], "length", len(line))
 		}
 		return
 	}
