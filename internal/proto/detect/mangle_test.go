@@ -91,7 +91,7 @@ func (m mangling) mangle(r *rand.Rand, p packets) packets {
 	for _, k := range order {
 		slots := byFlow[k]
 		for from, i := 0, 1; i <= len(slots); i++ {
-			if i == len(slots) || slots[i].TsNs-slots[i-1].TsNs > burstPause || (slots[i].Flags|slots[i-1].Flags).Has(flow.RST) {
+			if i == len(slots) || slots[i].TsNs-slots[i-1].TsNs > burstPause || (slots[i].Flags | slots[i-1].Flags).Has(flow.RST) {
 				out = append(out, m.burst(r, slots[from:i])...)
 				from = i
 			}
