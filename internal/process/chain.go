@@ -125,7 +125,7 @@ func (c *Chain) Stats() Stats {
 // apply is the filters and modifiers.
 func (c *Chain) apply(r *record.Record) {
 	switch {
-	case c.rules == nil || r.Kind == record.End:
+	case c.rules == nil, r.Kind == record.End:
 		c.pass(r)
 	case r.Kind == record.Request:
 		c.request(r)
@@ -139,7 +139,10 @@ func (c *Chain) apply(r *record.Record) {
 func (c *Chain) request(r *record.Record) {
 	data, why := c.rules.apply(r.Data, &c.count)
 	if c.verdicts != nil {
-		c.verdicts.judge(r.ID, why == passed)
+		c.verdicts.judge(c.verdicts.request(r.ID), why == passed)
+		if why != unreadable && c.rules.upgrades() {
+			c.verdicts.judge(c.verdicts.stream(r.Conn), why == passed)
+		}
 	}
 	if why == passed {
 		r.Data = data
@@ -157,7 +160,13 @@ func (c *Chain) request(r *record.Record) {
 
 // follow does with a response or a stream what was done with its request.
 func (c *Chain) follow(r *record.Record) {
-	switch passed, known := c.verdicts.verdict(r.ID); {
+	key := c.verdicts.request(r.ID)
+	if r.Kind == record.Stream {
+		key = c.verdicts.stream(r.Conn)
+	}
+	switch passed, known := c.verdicts.verdict(key); {
+	case !known && r.Kind == record.Stream:
+		c.drop(noRequest, 1)
 	case !known:
 		c.drop(noRequest, len(c.verdicts.hold(r)))
 	case passed:

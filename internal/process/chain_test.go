@@ -12,12 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"gortap/internal/pipeline"
 	"gortap/internal/record"
 	"gortap/internal/testutil"
 )
 
 const request = "POST /v1/user/5/ping?a=1&user_id=7 HTTP/1.1\r\nHost: www.example.com\r\nuser-agent: x\r\n" +
 	"Authorization: Basic Y3VzdG9tZXIxOnB3\r\nContent-Length: 2\r\n\r\nhi"
+
+var _ pipeline.Stage = (*Chain)(nil)
 
 // start makes a chain that adds what goes on to the result.
 func start(t testing.TB, cfg Config) (*Chain, *[]*record.Record) {
@@ -180,8 +183,6 @@ func TestResponsesShareTheFateOfTheirRequest(t *testing.T) {
 	put(t, c, record.Request, "2", "PUT / HTTP/1.1\r\n\r\n")
 	put(t, c, record.Replayed, "1", "HTTP/1.1 200 OK\r\n\r\n")
 	put(t, c, record.Replayed, "2", "HTTP/1.1 200 OK\r\n\r\n")
-	put(t, c, record.Stream, "1", "frame")
-	put(t, c, record.Stream, "2", "frame")
 	put(t, c, record.Request, "4", "\x16\x03\x01")
 	put(t, c, record.End, "", "")
 	c.Close(t.Context())
@@ -189,14 +190,31 @@ func TestResponsesShareTheFateOfTheirRequest(t *testing.T) {
 	for _, r := range *got {
 		order = append(order, fmt.Sprintf("%d:%s", r.Kind, r.ID))
 	}
-	if want := "49:1 50:1 51:1 52:1 0:"; strings.Join(order, " ") != want {
+	if want := "49:1 50:1 51:1 0:"; strings.Join(order, " ") != want {
 		t.Errorf("got %s", order)
 	}
-	if want := "method:1 unreadable:1 request-filtered:3 no-request:1"; dropped(c) != want {
+	if want := "method:1 unreadable:1 request-filtered:2 no-request:1"; dropped(c) != want {
 		t.Errorf("dropped %s", dropped(c))
 	}
-	if s := c.Stats(); s.Taken != 11 || s.Passed != 5 {
+	if s := c.Stats(); s.Taken != 9 || s.Passed != 4 {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestStreamsShareTheFateOfTheUpgrade(t *testing.T) {
+	c, got := start(t, Config{HTTPAllowURL: []string{"/yes"}})
+	send := func(conn uint64, kind record.Kind, id, data string) {
+		c.Put(t.Context(), &record.Record{Kind: kind, ID: id, Conn: conn, Data: []byte(data)}, 0)
+	}
+	send(1, record.Request, "1a", "GET /yes HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
+	send(2, record.Request, "2a", "GET /no HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
+	for range 2 {
+		send(1, record.Stream, "1b", "frame")
+		send(2, record.Stream, "2b", "frame")
+	}
+	send(3, record.Stream, "3a", "frame")
+	if len(*got) != 3 || dropped(c) != "url:1 request-filtered:2 no-request:1" {
+		t.Errorf("%d came out, dropped %s", len(*got), dropped(c))
 	}
 }
 
@@ -217,7 +235,7 @@ func TestMemoryOfRequestsIsBounded(t *testing.T) {
 	if c.verdicts.bytes > maxHeldBytes {
 		t.Errorf("%d bytes held", c.verdicts.bytes)
 	}
-	if _, known := c.verdicts.verdict(fmt.Sprint(2*maxVerdicts + 4)); !known {
+	if _, known := c.verdicts.verdict(c.verdicts.request(fmt.Sprint(2*maxVerdicts + 4))); !known {
 		t.Error("forgot the latest")
 	}
 }

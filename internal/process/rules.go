@@ -65,6 +65,12 @@ func (r *rules) apply(data []byte, count *counters) ([]byte, reason) {
 	return v.Bytes(), passed
 }
 
+// upgrades says whether the request of the last apply may make a stream of its
+// connection.
+func (r *rules) upgrades() bool {
+	return r.view.Find("Upgrade", 0) >= 0 || string(r.view.Method()) == "CONNECT"
+}
+
 func (r *rules) methodPasses(method []byte) bool {
 	is := func(m string) bool { return string(method) == m }
 	return (len(r.allowMethod) == 0 || slices.ContainsFunc(r.allowMethod, is)) && !slices.ContainsFunc(r.disallowMethod, is)

@@ -18,7 +18,7 @@ const (
 // its fate. A response may come first: it is held until its request does.
 type verdicts struct {
 	seed  maphash.Seed
-	of    map[uint64]bool // by the hash of an ID: an ID itself would keep its buffer alive
+	of    map[uint64]bool // by hash: an ID itself would keep its buffer alive
 	ring  []uint64
 	next  int
 	held  []*record.Record
@@ -29,9 +29,13 @@ func newVerdicts() *verdicts {
 	return &verdicts{seed: maphash.MakeSeed(), of: make(map[uint64]bool)}
 }
 
+// request is the key of what belongs to a request, stream of what follows one that
+// upgrades its connection: that has an ID of its own.
+func (v *verdicts) request(id string) uint64  { return maphash.String(v.seed, id) }
+func (v *verdicts) stream(conn uint64) uint64 { return maphash.Comparable(v.seed, conn) }
+
 // judge stores what became of a request.
-func (v *verdicts) judge(id string, passed bool) {
-	h := maphash.String(v.seed, id)
+func (v *verdicts) judge(h uint64, passed bool) {
 	if _, known := v.of[h]; !known {
 		if len(v.ring) < maxVerdicts {
 			v.ring = append(v.ring, h)
@@ -44,8 +48,8 @@ func (v *verdicts) judge(id string, passed bool) {
 	v.of[h] = passed
 }
 
-func (v *verdicts) verdict(id string) (passed, known bool) {
-	passed, known = v.of[maphash.String(v.seed, id)]
+func (v *verdicts) verdict(h uint64) (passed, known bool) {
+	passed, known = v.of[h]
 	return passed, known
 }
 

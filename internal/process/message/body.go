@@ -103,10 +103,17 @@ func (v *View) SetTrailers(trailers []byte) {
 	}
 }
 
-// Cut takes off what follows the end of the message, as its framing tells it: in
+// Cut takes Excess off.
+func (v *View) Cut() {
+	if end := len(v.body) - len(v.Excess()); end < len(v.body) {
+		v.body, v.changed = v.body[:end:end], true
+	}
+}
+
+// Excess returns what follows the end of the message, as its framing tells it: in
 // recordings that is the beginning of another one. HTTP/2 and a response without
 // a length end with the data.
-func (v *View) Cut() {
+func (v *View) Excess() []byte {
 	end := len(v.body)
 	switch length := v.Value("Content-Length"); {
 	case bytes.HasPrefix(v.Version(), []byte("HTTP/2")):
@@ -116,14 +123,12 @@ func (v *View) Cut() {
 		}
 	case length != nil:
 		if n, err := strconv.ParseUint(string(length), 10, 62); err == nil {
-			end = min(end, int(n))
+			end = int(min(uint64(end), n))
 		}
 	case !v.response:
 		end = 0
 	}
-	if end < len(v.body) {
-		v.body, v.changed = v.body[:end:end], true
-	}
+	return v.body[end:]
 }
 
 // endOfFields returns where the empty line behind field lines ends.

@@ -116,6 +116,18 @@ func (f *flight) wrote(e *entry) {
 	}
 }
 
+// empty says whether all that were written are closed.
+func (f *flight) empty() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.sent {
+		if !e.closed {
+			return false
+		}
+	}
+	return true
+}
+
 // find returns the message that a line answers, nil where none is known, and
 // whether it is too late for it.
 func (f *flight) find(k key) (e *entry, late bool) {

@@ -5,26 +5,23 @@ import (
 	"encoding/hex"
 	"strconv"
 
+	"gortap/internal/gorfile"
 	"gortap/internal/record"
 )
 
-// appendLine writes a record as a middleware reads it: header line and message,
-// in hexadecimal, and a line end. scratch is used for the header.
-func appendLine(dst, scratch []byte, r *record.Record) (line, header []byte) {
-	header = append(scratch[:0], byte(r.Kind), ' ')
-	header = append(header, r.ID...)
-	header = append(header, ' ')
-	header = strconv.AppendInt(header, r.TimeNs, 10)
-	header = append(header, ' ')
-	header = strconv.AppendInt(header, r.LatencyNs, 10)
-	header = append(header, '\n')
-	dst = hex.AppendEncode(dst, header)
-	dst = hex.AppendEncode(dst, r.Data)
-	return append(dst, '\n'), header
+// separatorBytes is what ends a record of a file, and is no part of a line.
+const separatorBytes = len("\n🐵🙈🙉\n")
+
+// appendLine writes a record as a middleware reads it: what it is in a file, in
+// hexadecimal, and a line end. The record in its first form is left in scratch.
+func appendLine(dst, scratch []byte, r *record.Record) (line, text []byte) {
+	text = gorfile.Append(scratch[:0], r)
+	dst = hex.AppendEncode(dst, text[:len(text)-separatorBytes])
+	return append(dst, '\n'), text
 }
 
 // parseLine reads what a middleware wrote, without its line end. The record has
-// what stands in the line, its Conn comes from the ID. It reports false where the
+// what stands in the line, its Conn and Seq come from the ID. It reports false where the
 // line is none of the protocol.
 func parseLine(line []byte) (*record.Record, bool) {
 	text := make([]byte, hex.DecodedLen(len(line)))
@@ -40,13 +37,18 @@ func parseLine(line []byte) (*record.Record, bool) {
 	if !isMessage(r.Kind) {
 		return nil, false
 	}
-	r.Conn = connOf(r.ID)
+	r.Conn, r.Seq = identify(r.ID)
 	if len(words) > 2 {
 		r.TimeNs, _ = strconv.ParseInt(string(words[2]), 10, 64)
 		r.EndNs = r.TimeNs
 	}
 	if len(words) > 3 {
-		r.LatencyNs, _ = strconv.ParseInt(string(words[3]), 10, 64)
+		took, _ := strconv.ParseInt(string(words[3]), 10, 64)
+		if r.Kind == record.Replayed {
+			r.LatencyNs = took
+		} else {
+			r.EndNs += max(0, took)
+		}
 	}
 	return r, true
 }
@@ -56,11 +58,16 @@ func isMessage(k record.Kind) bool {
 	return k == record.Request || k == record.Response || k == record.Replayed
 }
 
-// connOf returns the connection that an ID's first 16 digits name.
-func connOf(id string) uint64 {
-	conn, err := strconv.ParseUint(id[:min(len(id), 16)], 16, 64)
-	if err != nil {
-		return 0
+// identify reads an ID like ours: 16 digits for the connection and 8 for the
+// number in it. Others tell nothing.
+func identify(id string) (conn, seq uint64) {
+	if len(id) != 24 {
+		return 0, 0
 	}
-	return conn
+	conn, err := strconv.ParseUint(id[:16], 16, 64)
+	if err != nil {
+		return 0, 0
+	}
+	seq, _ = strconv.ParseUint(id[16:], 16, 64)
+	return conn, seq
 }

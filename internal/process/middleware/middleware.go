@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gortap/internal/process/message"
 	"gortap/internal/record"
 )
 
@@ -52,6 +53,7 @@ type Middleware struct {
 	unsent  []*record.Record // taken from in, and not written by the child that died
 	written atomic.Int64     // bytes, of the present child
 	lines   atomic.Uint64    // that came back from any child
+	view    message.View     // the reader's
 	blocked atomic.Bool      // the reader waits for room in ready: time stands still
 
 	cancel   context.CancelFunc

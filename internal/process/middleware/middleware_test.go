@@ -338,9 +338,21 @@ func TestWhatIsNoneOfTheProtocolIsCounted(t *testing.T) {
 }
 
 func TestOneThatIgnoresItsEndIsKilled(t *testing.T) {
-	r := start(t, Config{Command: `bash -c 'trap "" TERM; while read line; do echo $line; done; while :; do sleep 1000; done'`, Timeout: 50 * time.Millisecond})
+	r := start(t, Config{Command: `bash -c 'trap "" TERM; while read line; do echo $line; done; while :; do sleep 1000; done'`, Timeout: time.Minute})
 	r.send(record.Request, id(7, 1), "GET / HTTP/1.1\r\n\r\n")
 	if got := r.end(); len(got) != 1 {
+		t.Errorf("got %s", summary(got))
+	}
+}
+
+func TestLineEndsThatAScriptAddsAreTakenOff(t *testing.T) {
+	r := start(t, Config{Command: "sed -u s/$/0a/"})
+	const get, post = "GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nhi\n"
+	r.send(record.Request, id(7, 1), get)
+	r.send(record.Request, id(7, 2), post)
+	r.send(record.Response, id(7, 2), "HTTP/1.1 200 OK\r\n\r\nall of it\n")
+	got := r.end()
+	if len(got) != 3 || string(got[0].Data) != get || string(got[1].Data) != post || !strings.HasSuffix(string(got[2].Data), "it\n\n") {
 		t.Errorf("got %s", summary(got))
 	}
 }

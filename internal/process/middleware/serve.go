@@ -84,11 +84,11 @@ func (m *Middleware) serve(ctx context.Context, c *child) bool {
 	life, end := context.WithCancel(ctx)
 	defer end()
 	var work sync.WaitGroup
-	var drained bool
+	var drained, itself bool
 	m.written.Store(0)
 	work.Go(func() {
 		if drained = m.write(life, c); drained {
-			m.await(life, c)
+			itself = m.await(life, c)
 		}
 		end()
 	})
@@ -113,7 +113,7 @@ func (m *Middleware) serve(ctx context.Context, c *child) bool {
 	c.stderr.Close()
 
 	lost := m.flight.land()
-	if drained && c.err == nil {
+	if drained && (c.err == nil || !itself) {
 		m.count.silent.Add(uint64(len(lost)))
 	} else {
 		m.count.died.Add(uint64(len(lost)))
@@ -124,25 +124,27 @@ func (m *Middleware) serve(ctx context.Context, c *child) bool {
 	return drained
 }
 
-// await gives a child whose input has ended time to end, as long as it answers.
-func (m *Middleware) await(life context.Context, c *child) {
-	ticker := time.NewTicker(m.cfg.Timeout)
+// await gives a child whose input has ended time to end: as long as it answers,
+// or a moment where it has nothing more to answer. It reports whether it did.
+func (m *Middleware) await(life context.Context, c *child) bool {
+	ticker := time.NewTicker(m.tick)
 	defer ticker.Stop()
-	lines := m.lines.Load()
+	lines, idle := m.lines.Load(), time.Duration(0)
 	for {
 		select {
 		case <-c.exited:
-			return
+			return true
 		case <-life.Done():
-			return
+			return false
 		case <-ticker.C:
 		}
 		now := m.lines.Load()
-		if now == lines && !m.blocked.Load() {
-			m.cfg.Log.Warn("middleware does not end with its input", "command", m.words[0])
-			return
+		if idle += m.tick; now != lines || m.blocked.Load() {
+			lines, idle = now, 0
 		}
-		lines = now
+		if idle >= m.cfg.Timeout || idle >= grace && m.flight.empty() {
+			return false
+		}
 	}
 }
 
@@ -259,13 +261,27 @@ func (m *Middleware) answer(ctx context.Context, line []byte) {
 		sent := &e.meta
 		r.Conn, r.Seq, r.Protocol, r.Pipelined = sent.Conn, sent.Seq, sent.Protocol, sent.Pipelined
 		r.Client, r.Server = sent.Client, sent.Server
-		r.EndNs = max(sent.EndNs, r.TimeNs)
+		if r.Kind != record.Replayed {
+			r.LatencyNs = sent.LatencyNs
+		}
 	}
+	m.trim(r)
 	m.blocked.Store(true)
 	m.handOut(ctx, r)
 	m.blocked.Store(false)
 	if e != nil && m.flight.close(e) {
 		m.release(ctx, e.meta.Conn)
+	}
+}
+
+// trim takes off a line end that is no part of the message: shell scripts add it,
+// GoReplay's own example too, and it would stand before the next request.
+func (m *Middleware) trim(r *record.Record) {
+	if last := r.Data[len(r.Data)-1]; last != '\n' || !m.view.Parse(r.Data) {
+		return
+	}
+	if excess := m.view.Excess(); len(bytes.Trim(excess, "\r\n")) == 0 {
+		r.Data = r.Data[:len(r.Data)-len(excess)]
 	}
 }
 

@@ -134,20 +134,16 @@ func (r *Redactor) multipart(content []byte, boundary string) ([]byte, error) {
 	out := append([]byte(nil), parts[0]...)
 	for _, part := range parts[1:] {
 		out = append(out, delimiter...)
-		clean, err := r.part(part)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, clean...)
+		out = append(out, r.part(part)...)
 	}
 	return out, nil
 }
 
 // part is what follows a delimiter: the end of its line, fields, an empty line
 // and a body with the line end that belongs to the next delimiter.
-func (r *Redactor) part(part []byte) ([]byte, error) {
+func (r *Redactor) part(part []byte) []byte {
 	if bytes.HasPrefix(part, []byte("--")) {
-		return part, nil
+		return part
 	}
 	end := bytes.IndexByte(part, '\n') + 1
 	v := &r.partial
@@ -165,7 +161,7 @@ func (r *Redactor) part(part []byte) ([]byte, error) {
 	}
 	fields = fields[:len(fields):len(fields)]
 	if hide || r.isParameter([]byte(params["name"])) {
-		return append(r.appendHash(fields, body), rest...), nil
+		return append(r.appendHash(fields, body), rest...)
 	}
 	how, _ := kindOf(v.Value("Content-Type"))
 	if how == multipartKind { // nested: nobody uses it in forms
@@ -175,5 +171,5 @@ func (r *Redactor) part(part []byte) ([]byte, error) {
 	if err != nil {
 		clean = r.appendHash(nil, body)
 	}
-	return append(append(fields, clean...), rest...), nil
+	return append(append(fields, clean...), rest...)
 }
