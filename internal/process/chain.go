@@ -9,7 +9,9 @@ import (
 	"gortap/internal/record"
 )
 
-// Config is what the flags of the same names say, each as often as it was given.
+// Config is what the flags of the same names say, each as often as it was given;
+// docs/modifiers.md explains them. None may be split at commas: they are part of
+// regular expressions.
 type Config struct {
 	HTTPAllowMethod     []string
 	HTTPDisallowMethod  []string

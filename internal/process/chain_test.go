@@ -65,7 +65,7 @@ func TestModifiers(t *testing.T) {
 		{Config{HTTPRewriteURL: []string{`/v1/user/([^\/]+)/ping:/v2/user/$1/ping`}}, "/v1/", "/v2/"},
 		{Config{HTTPRewriteHeader: []string{`Host: (.*).example.com,$1.beta`}}, "www.example.com", "www.beta"},
 
-		{Config{HTTPRewriteURL: []string{"/none:/x", "/v1:/first", "/v1:/second"}}, "/v1", "/first"},
+		{Config{HTTPRewriteURL: []string{"/none:/x", "/v1:/first", "/first:/second"}}, "/v1", "/first"},
 		{Config{HTTPRewriteURL: []string{`(?i)/V1/(?:user|x)/:/c/`}}, "/v1/user/", "/c/"},
 		{Config{HTTPRewriteHeader: []string{"X-None: a,b", "USER-AGENT: x,y"}}, "user-agent: x", "user-agent: y"},
 		{Config{HTTPRewriteBody: []string{"h(.):$1, there"}}, "2\r\n\r\nhi", "8\r\n\r\ni, there"},

@@ -2,9 +2,8 @@ package redact
 
 import (
 	"context"
-	"time"
-
 	"sync/atomic"
+	"time"
 
 	"gortap/internal/record"
 )
@@ -49,12 +48,13 @@ func (o *Output) Name() string { return o.next.Name() }
 // Needs implements record.Output.
 func (o *Output) Needs() record.Needs { return o.next.Needs() }
 
-// Put implements record.Output. What cannot be redacted is dropped.
+// Put implements record.Output. What cannot be redacted is dropped and counted; as
+// there was room for it, Put reports true.
 func (o *Output) Put(r *record.Record, wait time.Duration) bool {
 	clean, err := o.redactor.Record(r)
 	if err != nil {
 		o.unreadable.Add(1)
-		return false
+		return true
 	}
 	return o.next.Put(clean, wait)
 }

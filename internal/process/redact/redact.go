@@ -65,8 +65,8 @@ func New(cfg Config) (*Redactor, error) {
 	if cfg.Key == nil {
 		cfg.Key = make([]byte, sha256.Size)
 		_, _ = rand.Read(cfg.Key) // it does not fail
-	} else if len(cfg.Key) < minKey {
-		return nil, fmt.Errorf("use redaction key: it has %d bytes (give at least %d, for example from `openssl rand -hex 32`)", len(cfg.Key), minKey)
+	} else if err := checkKey(cfg.Key); err != nil {
+		return nil, err
 	}
 	if cfg.Parameters == nil {
 		cfg.Parameters = Parameters()

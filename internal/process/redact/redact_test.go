@@ -1,18 +1,22 @@
 package redact
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-
-	"bufio"
+	"time"
 
 	"gortap/internal/process/message"
 	"gortap/internal/record"
@@ -254,6 +258,57 @@ func TestNewExplains(t *testing.T) {
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+}
+
+func TestKeyOfAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if _, err := ReadKey(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	for text, want := range map[string]string{"0123456789abcdef\n": "0123456789abcdef", "short\n": ""} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if key, err := ReadKey(file); string(key) != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", text, key, err)
+		}
+	}
+}
+
+// sink is an output that keeps what it is given.
+type sink struct {
+	record.Output
+	got []*record.Record
+}
+
+func (s *sink) Put(r *record.Record, _ time.Duration) bool {
+	s.got = append(s.got, r)
+	return true
+}
+
+func (s *sink) Stats() record.Stats {
+	return record.Stats{Taken: uint64(len(s.got)), Done: uint64(len(s.got))}
+}
+
+func TestOutputGetsNoSecretsAndCountsWhatItDrops(t *testing.T) {
+	s := &sink{}
+	o := Wrap(s, newRedactor(t, Config{}))
+	for _, rec := range []*record.Record{
+		{Kind: record.Request, Data: []byte("GET /?token=abc HTTP/1.1\r\n\r\n")},
+		{Kind: record.Stream, Data: []byte("abc")},
+		{Kind: record.End},
+	} {
+		if !o.Put(rec, 0) {
+			t.Errorf("no room for %d", rec.Kind)
+		}
+	}
+	if len(s.got) != 2 || bytes.Contains(s.got[0].Data, []byte("abc")) {
+		t.Errorf("got %d", len(s.got))
+	}
+	st := o.Stats()
+	if st.Taken != 3 || st.Done != 2 || len(st.Dropped) != 1 || st.Dropped[0] != (record.Count{Reason: "unredactable", N: 1}) {
+		t.Errorf("%+v", st)
 	}
 }
 
