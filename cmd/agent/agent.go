@@ -31,6 +31,7 @@ type agent struct {
 	input   input
 	account *account.Account
 	outputs []output.Output
+	records *records // nil: nothing takes any
 	shards  []*pipeline.Shard
 	web     *web.Server
 	served  bool // web ends with the run
@@ -100,6 +101,9 @@ func (a *agent) open() error {
 	if a.outputs, err = openOutputs(a.cfg, a.log); err != nil {
 		return err
 	}
+	if err := a.openRecords(); err != nil {
+		return err
+	}
 	for i := range a.input.shards() {
 		a.shards = append(a.shards, a.newShard(i))
 	}
@@ -113,6 +117,9 @@ func (a *agent) newShard(i int) *pipeline.Shard {
 	var feeds []pipeline.Feed
 	for _, o := range a.outputs {
 		feeds = append(feeds, o.Feed())
+	}
+	if _, recorded := a.input.(*recordings); a.records != nil && !recorded {
+		feeds = append(feeds, a.records.recorder(a.input.shards()))
 	}
 	return pipeline.NewShard(pipeline.Options{
 		Account: a.account.Shard(i),
@@ -156,13 +163,31 @@ func (a *agent) run(ctx context.Context) error {
 	for i, s := range a.shards {
 		handlers[i] = s
 	}
+	if a.records != nil {
+		a.records.start(ctx)
+	}
 	err := a.input.run(ctx, handlers)
-	cancel()
-	beside.Wait()
 	for _, s := range a.shards {
 		s.Close()
 	}
+	if a.records != nil {
+		err = errors.Join(err, a.records.drain(ctx))
+	}
+	cancel()
+	beside.Wait()
 	return errors.Join(err, a.conclude())
+}
+
+// openRecords makes what records and replays.
+func (a *agent) openRecords() error {
+	var err error
+	if a.records, err = openRecords(a.cfg, a.log, a.started); err != nil {
+		return err
+	}
+	if r, ok := a.input.(*recordings); ok {
+		r.records = a.records
+	}
+	return nil
 }
 
 // serve answers until the run is over; a scrape that is cut then is no failure.
@@ -226,6 +251,9 @@ func (a *agent) close() error {
 	}
 	for _, o := range a.outputs {
 		_ = o.Close(ctx) // told before, where it ran
+	}
+	if a.records != nil {
+		err = errors.Join(err, a.records.close(ctx))
 	}
 	if a.input != nil {
 		err = errors.Join(err, a.input.close())

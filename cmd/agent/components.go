@@ -32,7 +32,7 @@ func outputs() []component[output.Output] {
 	return []component[output.Output]{
 		{"output-jsonl", func(c *Config) bool { return c.OutputJSONL != "" }, openJSONL},
 		// Packets of files are passed on as they are, by the input.
-		{"output-file", func(c *Config) bool { return c.OutputFile != "" && len(c.InputFile) == 0 }, openPackets},
+		{"output-file", func(c *Config) bool { return len(c.packetFiles()) > 0 && len(c.InputFile) == 0 }, openPackets},
 	}
 }
 
@@ -93,7 +93,7 @@ func openJSONL(cfg *Config, log *slog.Logger) (output.Output, error) {
 }
 
 func openPackets(cfg *Config, log *slog.Logger) (output.Output, error) {
-	return output.NewPackets(output.PacketsConfig{Path: cfg.OutputFile, Log: log})
+	return output.NewPackets(output.PacketsConfig{Path: cfg.packetFiles()[0], Log: log})
 }
 
 // opener makes the receivers of one shard's connections.

@@ -47,11 +47,13 @@ type Config struct {
 	MaxServices int           `mapstructure:"max-services"`
 
 	OutputJSONL  string   `mapstructure:"output-jsonl"`
-	OutputFile   string   `mapstructure:"output-file"`
+	OutputFile   []string `mapstructure:"output-file"`
 	OutputNull   bool     `mapstructure:"output-null"`
 	Redact       bool     `mapstructure:"redact"`
 	RedactParams []string `mapstructure:"redact-params"`
 	Table        string   `mapstructure:"table"`
+
+	RecordConfig `mapstructure:",squash"`
 
 	Listen    string        `mapstructure:"listen"`
 	Pprof     bool          `mapstructure:"pprof"`
@@ -103,7 +105,7 @@ func loadConfig(flags *pflag.FlagSet) (*Config, error) {
 		v.Set("service", []ServiceRule(*rules))
 	}
 	cfg := &Config{}
-	if err := decodeConfig(v, cfg); err != nil {
+	if err := decodeConfig(v, flags, cfg); err != nil {
 		return nil, err
 	}
 	return cfg, cfg.validate()
@@ -134,7 +136,7 @@ func readConfigFile(v *viper.Viper, file string) error {
 	return v.MergeConfigMap(settings)
 }
 
-func decodeConfig(v *viper.Viper, cfg *Config) error {
+func decodeConfig(v *viper.Viper, flags *pflag.FlagSet, cfg *Config) error {
 	hook := mapstructure.ComposeDecodeHookFunc(
 		mapstructure.StringToTimeDurationHookFunc(),
 		mapstructure.TextUnmarshallerHookFunc(),
@@ -144,10 +146,12 @@ func decodeConfig(v *viper.Viper, cfg *Config) error {
 	for _, key := range configKeys() {
 		settings[key] = v.Get(key)
 	}
-	// Its commas are its own: "eth0:80,8080" is one input.
-	if text, ok := settings["input-raw"].(string); ok && text != "" {
-		settings["input-raw"] = []string{text}
-	}
+	// The commas of some are their own: "eth0:80,8080" is one input.
+	flags.VisitAll(func(f *pflag.Flag) {
+		if text, ok := settings[f.Name].(string); ok && text != "" && f.Value.Type() == "stringArray" {
+			settings[f.Name] = []string{text}
+		}
+	})
 	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: cfg, DecodeHook: hook, ErrorUnused: true, WeaklyTypedInput: true,
 	})
@@ -184,11 +188,16 @@ func splitList(from, to reflect.Type, data any) (any, error) {
 }
 
 // configKeys returns every key, in the order of Config.
-func configKeys() []string {
-	t := reflect.TypeFor[Config]()
+func configKeys() []string { return keysOf(reflect.TypeFor[Config]()) }
+
+func keysOf(t reflect.Type) []string {
 	keys := make([]string, 0, t.NumField())
 	for i := range t.NumField() {
-		keys = append(keys, t.Field(i).Tag.Get("mapstructure"))
+		if f := t.Field(i); f.Anonymous {
+			keys = append(keys, keysOf(f.Type)...)
+		} else {
+			keys = append(keys, f.Tag.Get("mapstructure"))
+		}
 	}
 	return keys
 }

@@ -29,8 +29,11 @@ type files struct {
 
 var _ input = (*files)(nil)
 
-func openFiles(cfg *Config, log *slog.Logger) (input, error) {
-	f := &files{names: cfg.InputFile, log: log}
+func openPacketFiles(cfg *Config, names []string, log *slog.Logger) (input, error) {
+	if cfg.InputFileLoop || cfg.InputFileDryRun {
+		return nil, usagef("--input-file-loop and --input-file-dry-run are for .gor files (record the packets to one with --output-file x.gor)")
+	}
+	f := &files{names: names, log: log}
 	o := pcapio.Options{}
 	if cfg.BPFFilter != "" {
 		o.Filter = func(link packet.LinkType) (pcapio.Matcher, error) {
@@ -41,19 +44,19 @@ func openFiles(cfg *Config, log *slog.Logger) (input, error) {
 			return m, err
 		}
 	}
-	if cfg.OutputFile != "" {
+	if len(cfg.packetFiles()) > 0 {
 		if err := notAnInput(cfg); err != nil {
 			return nil, err
 		}
 		o.Tap = f.pass
 	}
 	var err error
-	if f.reader, err = pcapio.Open(cfg.InputFile, o); err != nil {
+	if f.reader, err = pcapio.Open(names, o); err != nil {
 		return nil, usageError{explainFilter(err)}
 	}
 	// Last: it empties the file.
-	if cfg.OutputFile != "" {
-		if f.copy, err = pcapio.Create(cfg.OutputFile); err != nil {
+	if len(cfg.packetFiles()) > 0 {
+		if f.copy, err = pcapio.Create(cfg.packetFiles()[0]); err != nil {
 			return nil, errors.Join(fmt.Errorf("write packets: %w", err), f.reader.Close())
 		}
 	}
@@ -62,15 +65,17 @@ func openFiles(cfg *Config, log *slog.Logger) (input, error) {
 
 // notAnInput keeps the output from emptying a file that is to be read.
 func notAnInput(cfg *Config) error {
-	out, err := os.Stat(cfg.OutputFile)
+	copied := cfg.packetFiles()[0]
+	out, err := os.Stat(copied)
 	if err != nil {
 		return nil //nolint:nilerr // it is not there yet
 	}
-	for _, pattern := range cfg.InputFile {
+	patterns, _, _ := cfg.inputFiles()
+	for _, pattern := range patterns {
 		names, _ := filepath.Glob(pattern) // a wrong pattern is for the reader to tell
 		for _, name := range names {
 			if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
-				return usagef("--output-file %s: is also an input (choose another name)", cfg.OutputFile)
+				return usagef("--output-file %s: is also an input (choose another name)", copied)
 			}
 		}
 	}

@@ -27,6 +27,10 @@ func flagGroups() []flagGroup {
 	parserFlags(group("Reassembly and parsing"))
 	accountFlags(group("Accounting"))
 	outputFlags(group("Outputs"))
+	recordingFlags(group("Recordings"))
+	recordOutputFlags(group("Outputs of records"))
+	targetFlags(group("Replay over HTTP"))
+	httpFlags(group("Filters and modifiers of records"))
 	agentFlags(group("Agent"))
 	return groups
 }
@@ -37,7 +41,7 @@ func inputFlags(f *pflag.FlagSet) {
 	f.StringSlice("interface", []string{"any"}, "`NAMES` or globs to capture on, or any: each that is up, new ones too")
 	f.String("hook", "tc", "where the kernel programs run: tc (both directions) or xdp (received packets only)")
 	f.String("tc-attach", "auto", "how tc programs attach: tcx (Linux 6.6), clsact, or auto")
-	f.StringSlice("input-file", nil, "capture `FILES` or globs: .pcap, .pcapng, also .gz or .zst; recognised by content, several merged by time")
+	f.StringSlice("input-file", nil, "`FILES` or globs: .pcap, .pcapng, .gor, also .gz or .zst; recognised by content, several merged by time; 'day.gor|200%' replays at twice the speed")
 }
 
 func captureFlags(f *pflag.FlagSet) {
@@ -69,7 +73,7 @@ func accountFlags(f *pflag.FlagSet) {
 
 func outputFlags(f *pflag.FlagSet) {
 	f.String("output-jsonl", "", "write one JSON line an exchange to `PATH`, or - for stdout")
-	f.String("output-file", "", "write the captured packets to `PATH`: .pcapng or .pcap, also .gz or .zst (live: implies --depth all)")
+	f.StringArray("output-file", nil, "record to `PATH`: requests to .gor, with %Y %m %d %H %M %S in its name; packets to .pcapng or .pcap (live: all bytes); also .gz or .zst; repeats")
 	f.Bool("output-null", false, "no output but the metrics")
 	f.Bool("redact", true, "replace the values of secret query parameters in what is written")
 	f.StringSlice("redact-params", nil, "more query parameter `NAMES` whose values are secret")

@@ -13,6 +13,7 @@ import (
 	"gortap/internal/filter"
 	"gortap/internal/flow"
 	"gortap/internal/output"
+	"gortap/internal/record"
 )
 
 // live is the kernel's hooks.
@@ -30,17 +31,14 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 	if err != nil {
 		return nil, err
 	}
-	budget := capture.Budget(cfg.TurnBudget)
-	if cfg.Depth == "all" || (cfg.Depth == "auto" && cfg.OutputFile != "") {
-		budget = capture.CopyAll
-	}
+	requests, responses := budgets(cfg)
 	c, err := capture.Open(capture.Options{
 		Filter:         expr,
 		Interfaces:     interfaces,
 		Hook:           capture.Hook(cfg.Hook),
 		Attach:         capture.Attach(cfg.TCAttach),
-		RequestBudget:  budget,
-		ResponseBudget: budget,
+		RequestBudget:  requests,
+		ResponseBudget: responses,
 		Sample:         sampleOf(cfg),
 		Shards:         cfg.Shards,
 		RingBytes:      int(cfg.RingSize),
@@ -52,6 +50,23 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 		return nil, explainOpen(err, log)
 	}
 	return &live{Capture: c, filter: expr, hook: capture.Hook(cfg.Hook), log: log}, nil
+}
+
+// budgets are how much the kernel copies of a turn of either side: what the outputs
+// need.
+func budgets(cfg *Config) (requests, responses capture.Budget) {
+	requests, responses = capture.Budget(cfg.TurnBudget), capture.Budget(cfg.TurnBudget)
+	needs := cfg.recordNeeds()
+	if packets := len(cfg.packetFiles()) > 0; cfg.Depth == "all" || cfg.Depth == "auto" && packets {
+		needs = record.Needs{Requests: true, Responses: true}
+	}
+	if needs.Requests {
+		requests = capture.CopyAll
+	}
+	if needs.Responses {
+		responses = capture.CopyAll
+	}
+	return requests, responses
 }
 
 // sampleOf says which connections the kernel copies from.

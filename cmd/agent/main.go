@@ -47,6 +47,10 @@ func main() {
 // is done. It returns the exit status.
 func run(ctx context.Context, e env, args []string) int {
 	root := rootCommand(e)
+	args, notes := fromGor(args)
+	for _, note := range notes {
+		fmt.Fprintf(e.stderr, "agent: %s\n", note)
+	}
 	root.SetArgs(args)
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
@@ -87,9 +91,7 @@ on --listen, as a live table on a terminal, and as JSON lines.`,
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usagef("%w (see `agent --help`)", err)
-	})
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return explainFlag(err) })
 	for _, g := range groups {
 		root.Flags().AddFlagSet(g.flags)
 	}

@@ -16,6 +16,7 @@ type stageMetrics struct {
 
 	build, packets, packetBytes, dropped, droppedBytes *prometheus.Desc
 	ringFill, sample, flows, conns, buffered, written  *prometheus.Desc
+	recorded, sent, lag                                *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*stageMetrics)(nil)
@@ -29,13 +30,16 @@ func newStageMetrics(a *agent) *stageMetrics {
 		build:        desc("gor_build_info", "1, with the version as label.", "version", "goversion"),
 		packets:      desc("gor_capture_packets_total", "Packets that the hooks saw, by what became of them.", "outcome"),
 		packetBytes:  desc("gor_capture_bytes_total", "Bytes of the packets that the hooks saw: layer 3, or the frame where it was ignored.", "outcome"),
-		dropped:      desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly), exchanges or packets (output).", "stage", "reason"),
+		dropped:      desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly), exchanges or packets (output), messages or records (recorder, queue, process, record-output).", "stage", "reason"),
 		droppedBytes: desc("gor_dropped_bytes_total", "Bytes of what a stage let go: layer 3 (kernel, file) or payload (reassembly).", "stage", "reason"),
 		ringFill:     desc("gor_ring_fill_ratio", "Fill of the fullest kernel ring, 0 to 1."),
 		sample:       desc("gor_sample_ratio", "Share of new connections that are copied from, 0 to 1. Requests are counted of those alone, bytes of all."),
 		flows:        desc("gor_flows", "Flows in the kernel's table at the last look."),
 		conns:        desc("gor_connections", "Connections under reassembly."),
 		buffered:     desc("gor_buffered_bytes", "Bytes held for order."),
+		recorded:     desc("gor_records_total", "Messages that were recorded, for files or targets."),
+		sent:         desc("gor_output_records_total", "Records that an output of records was given, by outcome: done, or why not.", "output", "outcome"),
+		lag:          desc("gor_output_lag_seconds", "How late the latest record of an output was sent, beside the schedule.", "output"),
 		written:      desc("gor_output_written_total", "What an output has written: exchanges, or packets where it writes packets.", "output"),
 	}
 }
@@ -45,6 +49,7 @@ func (m *stageMetrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.build, m.packets, m.packetBytes, m.dropped, m.droppedBytes,
 		m.ringFill, m.sample, m.flows, m.conns, m.buffered, m.written,
+		m.recorded, m.sent, m.lag,
 	} {
 		out <- d
 	}
@@ -56,6 +61,7 @@ func (m *stageMetrics) Collect(out chan<- prometheus.Metric) {
 	m.collectInput(out)
 	m.collectReassembly(out)
 	m.collectOutputs(out)
+	m.collectRecords(out)
 }
 
 func (m *stageMetrics) collectOutputs(out chan<- prometheus.Metric) {
@@ -76,8 +82,8 @@ func (m *stageMetrics) counter(out chan<- prometheus.Metric, d *prometheus.Desc,
 	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 }
 
-func (m *stageMetrics) gauge(out chan<- prometheus.Metric, d *prometheus.Desc, v float64) {
-	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+func (m *stageMetrics) gauge(out chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 }
 
 func (m *stageMetrics) collectInput(out chan<- prometheus.Metric) {

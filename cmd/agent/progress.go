@@ -14,8 +14,8 @@ const (
 	progressWidth = 40
 )
 
-// showProgress draws a bar on a terminal while files are read. It stops before
-// anything else is written there.
+// showProgress draws a bar on a terminal while files are read, or a line of figures
+// while they are replayed. It stops before anything else is written there.
 func (a *agent) showProgress(ctx context.Context) {
 	f, ok := terminal(a.env.stderr)
 	in, bounded := a.input.(interface{ progress() (read, total int64) })
@@ -25,12 +25,22 @@ func (a *agent) showProgress(ctx context.Context) {
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	defer fmt.Fprint(f, "\r\x1b[K")
+	var meter *replayMeter
+	if a.records != nil && len(a.records.outputs) > 0 {
+		meter = newReplayMeter(a.records)
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			fmt.Fprintf(f, "\r%s\x1b[K", progressBar(in.progress()))
+			line := ""
+			if read, total := in.progress(); meter == nil {
+				line = progressBar(read, total)
+			} else {
+				line = meter.look(time.Now(), read, total).line()
+			}
+			fmt.Fprintf(f, "\r%s\x1b[K", line)
 		}
 	}
 }

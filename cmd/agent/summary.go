@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"gortap/internal/output"
@@ -27,10 +28,16 @@ func (a *agent) writeSummary() error {
 	for _, o := range a.outputs {
 		s.AddOutput(o)
 	}
+	if a.records != nil {
+		s.Records = a.records.volumes()
+		s.Records.Dropped = slices.DeleteFunc(s.Records.Dropped, func(d output.RecordDrop) bool { return d.Records == 0 })
+		s.Outputs = append(s.Outputs, a.records.outcomes()...)
+	}
 	if a.wantsTable() {
 		a.finalTable()
 	}
 	fmt.Fprint(a.env.stderr, s.Text())
+	a.tellDryRun()
 	switch a.cfg.Summary {
 	case "":
 		return nil

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"gortap/internal/capture"
-	"gortap/internal/pcapio"
 )
 
 // validate checks what can be checked without touching the machine. Errors are
@@ -60,14 +59,14 @@ func (c *Config) validateTogether() error {
 	if len(c.InputFile) > 0 && len(c.InputRaw) > 0 {
 		return usagef("--input-file with --input-raw: one agent reads files or an interface (run two agents)")
 	}
-	if c.OutputNull && c.OutputJSONL+c.OutputFile != "" {
+	if c.OutputNull && (c.OutputJSONL != "" || len(c.OutputFile) > 0 || c.records()) {
 		return usagef("--output-null with another output: they contradict each other")
 	}
-	if c.Depth == "none" && c.OutputJSONL+c.OutputFile != "" {
+	if c.Depth == "none" && (c.OutputJSONL != "" || len(c.OutputFile) > 0) {
 		return usagef("--depth none with an output: there is nothing to write (use --depth auto)")
 	}
-	if c.OutputFile != "" && !pcapio.CanCreate(c.OutputFile) {
-		return usagef("--output-file %s: want .pcapng or .pcap, and .gz or .zst after that", c.OutputFile)
+	if err := c.validateRecords(); err != nil {
+		return err
 	}
 	if c.OutputJSONL == "-" && c.Summary == "-" {
 		return usagef("--output-jsonl - with --summary -: both want stdout (give one of them a file)")

@@ -47,6 +47,24 @@ type Summary struct {
 	ReconcileErrorBytes uint64    `json:"reconcile_error_bytes"`
 	UnreconciledBytes   uint64    `json:"unreconciled_bytes"`
 	Outputs             []Outcome `json:"outputs"`
+	Records             *Records  `json:"records,omitempty"` // where something records or replays
+}
+
+// Records is what became of messages that were recorded or replayed.
+type Records struct {
+	Messages   uint64       `json:"messages"`   // seen by the recorder
+	Recorded   uint64       `json:"recorded"`   // of them; the others are dropped in the stage "recorder"
+	Requests   uint64       `json:"requests"`   // of those recorded
+	Dispatched uint64       `json:"dispatched"` // to the outputs, those of a file included
+	Passed     uint64       `json:"passed"`     // the filters and the middleware
+	Dropped    []RecordDrop `json:"dropped"`
+}
+
+// RecordDrop is how many records one stage dropped for one reason.
+type RecordDrop struct {
+	Stage   string `json:"stage"`
+	Reason  string `json:"reason"`
+	Records uint64 `json:"records"`
 }
 
 // Volume is an amount of traffic. Bytes are layer 3.
@@ -69,6 +87,15 @@ type Outcome struct {
 	Dropped map[string]uint64 `json:"dropped"` // by reason
 	// LagSeconds is how late a replay was at most; null for other outputs.
 	LagSeconds *float64 `json:"lag_seconds"`
+	// Target is what a target of a replay answered.
+	Target *Target `json:"target,omitempty"`
+}
+
+// Target is how a target of a replay did.
+type Target struct {
+	Connections uint64             `json:"connections"`
+	Statuses    map[string]uint64  `json:"statuses"`
+	Latency     map[string]float64 `json:"latency_seconds"` // by quantile: p50, p90, p99, p99.9, max
 }
 
 // AddAccount fills in what the account knows.
@@ -155,6 +182,14 @@ func (s *Summary) Text() string {
 	}
 	for _, why := range slices.Sorted(maps.Keys(s.Incomplete)) {
 		row("incomplete", "%d %s", s.Incomplete[why], why)
+	}
+	if s.Records != nil {
+		row("records", "%d dispatched, %d passed", s.Records.Dispatched, s.Records.Passed)
+		for _, d := range s.Records.Dropped {
+			if d.Records > 0 && d.Stage != "record-output" {
+				row("dropped", "%d records: %s, %s", d.Records, d.Stage, d.Reason)
+			}
+		}
 	}
 	for _, o := range s.Outputs {
 		row("output", "%s: %d sent%s", o.Name, o.Sent, dropText(o.Dropped))
