@@ -244,9 +244,21 @@ type summaryOf struct {
 	Messages        uint64            `json:"messages"`
 	Incomplete      map[string]uint64 `json:"incomplete"`
 	Outputs         []outputOf        `json:"outputs"`
+	Records         recordsOf         `json:"records"`
+}
+
+// recordsOf is what became of the messages that were recorded.
+type recordsOf struct {
+	Messages, Recorded, Requests, Dispatched, Passed uint64
+	Dropped                                          []struct {
+		Stage, Reason string
+		Records       uint64
+	}
 }
 
 type outputOf struct {
+	Name    string            `json:"name"`
+	Lag     *float64          `json:"lag_seconds"`
 	Sent    uint64            `json:"sent"`
 	Dropped map[string]uint64 `json:"dropped"`
 }
