@@ -18,9 +18,6 @@ import (
 	"gortap/internal/record"
 )
 
-// Mark is the socket mark of replay connections, which the capture ignores.
-const Mark = 0x676f7274
-
 // Config says where to send and how. The zero value of a field takes its default.
 type Config struct {
 	// URL is the target: http:// or https://, a host and perhaps a port. Without

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gortap/internal/flow"
 	"gortap/internal/record"
 )
 
@@ -127,7 +128,7 @@ func ours(err error) bool {
 // only the capture on this machine misses something.
 func mark(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, Mark)
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, flow.ReplayMark)
 	})
 }
 

@@ -13,7 +13,7 @@ func (s *session) complete() {
 	now := s.o.now()
 	f := s.sent[0]
 	s.o.stats.answer(s.resp.status, len(f.r.Data), time.Duration(now-f.startNs))
-	s.tell(&f, now)
+	s.tell(&f, s.reply, now)
 	s.conn.served++
 	s.pop1()
 	if s.resp.upgraded {
@@ -63,7 +63,7 @@ func (s *session) settle() {
 }
 
 // tell hands the response to whoever compares.
-func (s *session) tell(f *inflight, now int64) {
+func (s *session) tell(f *inflight, reply []byte, now int64) {
 	if s.o.cfg.OnResponse == nil || !s.first {
 		return
 	}
@@ -71,7 +71,7 @@ func (s *session) tell(f *inflight, now int64) {
 	s.o.cfg.OnResponse(&record.Record{
 		Kind: record.Replayed, ID: f.r.ID, Conn: f.r.Conn, Seq: f.r.Seq,
 		TimeNs: start, EndNs: start + now - f.startNs, LatencyNs: now - f.startNs,
-		Protocol: f.r.Protocol, Client: f.r.Client, Server: f.r.Server, Data: bytes.Clone(s.reply),
+		Protocol: f.r.Protocol, Client: f.r.Client, Server: f.r.Server, Data: bytes.Clone(reply),
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gortap/internal/flow"
 	"gortap/internal/lab"
 	"gortap/internal/record"
 	"gortap/internal/testutil"
@@ -303,7 +304,7 @@ func TestSocketsAreMarked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if got := markOf(t, c.(*net.TCPConn)); got != Mark {
+	if got := markOf(t, c.(*net.TCPConn)); got != flow.ReplayMark {
 		t.Errorf("mark %#x", got)
 	}
 }

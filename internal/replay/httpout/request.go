@@ -21,6 +21,7 @@ type request struct {
 	expects  bool // 100-continue
 	closes   bool // the client wants no further exchange on the connection
 	upgrades bool
+	binary   bool // it came over HTTP/2: its body needs no length
 }
 
 // framing is what the fields say about the body.
@@ -57,6 +58,8 @@ func parseRequest(data []byte) (q request, ok bool) {
 		return q, false
 	case f.coded:
 		return q, f.chunked && wholeChunks(body)
+	case f.length < 0 && q.binary:
+		return q, true
 	default:
 		return q, int64(len(body)) == max(f.length, 0)
 	}
@@ -85,6 +88,7 @@ func (q *request) startLine(line, data []byte) bool {
 	}
 	q.method, q.target = span{0, i}, span{i + 1, j}
 	q.closes = string(line[j+1:]) == "HTTP/1.0"
+	q.binary = string(line[j+1:]) == "HTTP/2.0"
 	switch string(line[:i]) {
 	case "GET", "OPTIONS", "TRACE":
 		q.safe, q.repeats = true, true

@@ -3,6 +3,7 @@ package httpout
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -252,7 +253,12 @@ func (s *session) ready() (why reason, ok bool) {
 	if s.conn != nil {
 		return 0, true
 	}
-	c, err := s.o.dial(s.o.target.address, s.o.tls)
+	return s.reach(s.o.tls)
+}
+
+// reach makes the session's connection.
+func (s *session) reach(config *tls.Config) (why reason, ok bool) {
+	c, err := s.o.dial(s.o.target.address, config)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return deadline, false
