@@ -85,22 +85,6 @@ func number(b []byte) (v int64, rest []byte, ok bool) {
 	return v, b[end:], true
 }
 
-// ID makes the ID of an exchange of ours: 16 digits for the connection and 8 for
-// the exchange's number in it.
-func ID(conn, seq uint64) string {
-	const digits = "0123456789abcdef"
-	var id [24]byte
-	for i := 15; i >= 0; i-- {
-		id[i] = digits[conn&15]
-		conn >>= 4
-	}
-	for i := 23; i >= 16; i-- {
-		id[i] = digits[seq&15]
-		seq >>= 4
-	}
-	return string(id[:])
-}
-
 // identify reads an ID like ours. GoReplay's are made alike: from the client's
 // port, the server's port and the client's address, and then the acknowledgement
 // number of the request, which grows within a connection. Any other ID is a

@@ -123,7 +123,7 @@ func TestWhatIsReadIsWrittenAlike(t *testing.T) {
 func timed(ms ...int) string {
 	var out []byte
 	for _, n := range ms {
-		out = Append(out, &record.Record{Kind: record.Request, ID: ID(uint64(n), 0), TimeNs: int64(n) * 1e6, Data: []byte(get)})
+		out = Append(out, &record.Record{Kind: record.Request, ID: record.ID(uint64(n), 0), TimeNs: int64(n) * 1e6, Data: []byte(get)})
 	}
 	return string(out)
 }

@@ -54,7 +54,7 @@ func scan(t testing.TB, in io.Reader, limit int) (out scanned) {
 
 // rec is a record as in a file.
 func rec(kind record.Kind, id int, data string) string {
-	return fmt.Sprintf("%c %s %d 7\n%s%s", kind, ID(1, uint64(id)), 1700000000000000000+id, data, separator)
+	return fmt.Sprintf("%c %s %d 7\n%s%s", kind, record.ID(1, uint64(id)), 1700000000000000000+id, data, separator)
 }
 
 // datas are the messages of what was found.
@@ -148,7 +148,7 @@ func TestDamageIsSkippedAndTold(t *testing.T) {
 }
 
 func TestHeadersOfOneKindOnly(t *testing.T) {
-	id := ID(0xc2161f907f000001, 0x3622f487)
+	id := record.ID(0xc2161f907f000001, 0x3622f487)
 	if id != "c2161f907f0000013622f487" {
 		t.Errorf("made %s", id)
 	}
@@ -231,10 +231,10 @@ func FuzzWriteRead(f *testing.F) {
 		}
 		data := []byte(post(string(body)))
 		in := []record.Record{
-			{Kind: record.Request, ID: ID(5, 0), Conn: 5, TimeNs: ts, EndNs: ts + took, Data: data},
-			{Kind: record.Response, ID: ID(5, 0), Conn: 5, TimeNs: ts + 1, EndNs: ts + took, LatencyNs: took, Data: data},
-			{Kind: record.Replayed, ID: ID(5, 0), Conn: 5, TimeNs: ts, EndNs: ts, LatencyNs: took, Data: data},
-			{Kind: record.Stream, ID: ID(5, 1), Conn: 5, Seq: 1, TimeNs: ts, EndNs: ts + took, Data: stream},
+			{Kind: record.Request, ID: record.ID(5, 0), Conn: 5, TimeNs: ts, EndNs: ts + took, Data: data},
+			{Kind: record.Response, ID: record.ID(5, 0), Conn: 5, TimeNs: ts + 1, EndNs: ts + took, LatencyNs: took, Data: data},
+			{Kind: record.Replayed, ID: record.ID(5, 0), Conn: 5, TimeNs: ts, EndNs: ts, LatencyNs: took, Data: data},
+			{Kind: record.Stream, ID: record.ID(5, 1), Conn: 5, Seq: 1, TimeNs: ts, EndNs: ts + took, Data: stream},
 		}
 		if in[0].EndNs == 0 || in[1].EndNs == 0 || in[3].EndNs == 0 {
 			t.Skip("EndNs 0 is none")

@@ -272,7 +272,7 @@ func TestSlowDiskDropsAndSaysSoOnce(t *testing.T) {
 	if s.Dropped[Slow] < 3*queueLength {
 		t.Errorf("stats %+v", s)
 	}
-	want := []string{"output is too slow: lines are dropped", "output keeps up again"}
+	want := []string{"output is too slow and drops", "output keeps up again"}
 	if got := b.log.messages(); strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("log is %q, want %q", got, want)
 	}

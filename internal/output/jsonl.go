@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +21,6 @@ const (
 	queueLength = 64
 	// lineDelay is how long a line waits for others.
 	lineDelay = 100 * time.Millisecond
-	// closeGrace is how long Close waits for the writer to notice its deadline.
-	closeGrace = 4 * writeTimeout
 )
 
 // JSONLConfig configures a JSONL.
@@ -50,16 +47,12 @@ type JSONLConfig struct {
 // does not fit is dropped. A line is in the file whole or not at all, unless
 // the system fails to take back a half one.
 type JSONL struct {
-	cfg     JSONLConfig
-	redact  *redact.Redactor
-	queue   chan *buffer
-	spare   chan *buffer
-	rotate  chan struct{}
-	closing chan struct{}
-	giveUp  chan struct{} // closed when Close runs out of time
-	done    chan struct{} // closed when the writer has ended
-	close   sync.Once
-	err     error // of Close
+	*ending
+	cfg    JSONLConfig
+	redact *redact.Redactor
+	queue  chan *buffer
+	spare  chan *buffer
+	rotate chan struct{}
 
 	writer  *writer
 	taken   atomic.Uint64
@@ -93,16 +86,17 @@ func newJSONL(cfg JSONLConfig, open opener, after func(time.Duration) <-chan tim
 		return nil, fmt.Errorf("write JSON lines: %w", err)
 	}
 	j := &JSONL{
-		cfg:     cfg,
-		redact:  r,
-		queue:   make(chan *buffer, queueLength),
-		spare:   make(chan *buffer, queueLength),
-		rotate:  make(chan struct{}, 1),
-		closing: make(chan struct{}),
-		giveUp:  make(chan struct{}),
-		done:    make(chan struct{}),
+		ending: newEnding(),
+		cfg:    cfg,
+		redact: r,
+		queue:  make(chan *buffer, queueLength),
+		spare:  make(chan *buffer, queueLength),
+		rotate: make(chan struct{}, 1),
 	}
-	j.writer = &writer{jsonl: j, open: open, after: after, log: cfg.Log.With("output", j.Name())}
+	j.writer = &writer{jsonl: j, steady: steady{
+		open: open, after: after, log: cfg.Log.With("output", j.Name()), end: j.ending, rotated: j.rotate,
+		dropped: j.droppedSoFar, idle: func() bool { return len(j.queue) == 0 },
+	}}
 	if err := j.writer.begin(); err != nil {
 		return nil, fmt.Errorf("write JSON lines: %w", err)
 	}
@@ -153,27 +147,14 @@ func (j *JSONL) Err() error {
 }
 
 // Close writes what is queued.
-func (j *JSONL) Close(ctx context.Context) error {
-	j.close.Do(func() {
-		close(j.closing)
-		select {
-		case <-j.done:
-			return
-		case <-ctx.Done():
-		}
-		close(j.giveUp)
-		j.err = fmt.Errorf("close %s: %w", j.Name(), ErrAbandoned)
-		select {
-		case <-j.done:
-		case <-time.After(closeGrace):
-		}
-	})
-	return j.err
-}
+func (j *JSONL) Close(ctx context.Context) error { return j.conclude(ctx, j.Name()) }
 
 func (j *JSONL) drop(lines uint64, why DropReason) { j.dropped[why].Add(lines) }
 
-func (j *JSONL) allDropped() (n uint64) {
+func (j *JSONL) droppedSoFar(slow bool) (n uint64) {
+	if slow {
+		return j.dropped[Slow].Load()
+	}
 	for i := range j.dropped {
 		n += j.dropped[i].Load()
 	}

@@ -75,12 +75,13 @@ const (
 	ReaderGone                   // nobody reads the pipe
 	WriteError                   // any other error of the system
 	Deadline                     // Close ran out of time
+	SizeLimit                    // all files together are as large as they may be
 	NumDropReasons
 )
 
 // String returns the label, for example "no-space".
 func (r DropReason) String() string {
-	return [NumDropReasons]string{"slow", "no-space", "reader-gone", "write-error", "deadline"}[r]
+	return [NumDropReasons]string{"slow", "no-space", "reader-gone", "write-error", "deadline", "size-limit"}[r]
 }
 
 // Stats counts exchanges.

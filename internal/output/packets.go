@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,15 +36,11 @@ type PacketsConfig struct {
 // tools open. It counts segments, not exchanges. A file that cannot be written to
 // ends there; Reopen begins a new one.
 type Packets struct {
-	cfg     PacketsConfig
-	queue   chan *batch
-	spare   chan *batch
-	rotate  chan struct{}
-	closing chan struct{}
-	giveUp  chan struct{} // closed when Close runs out of time
-	done    chan struct{}
-	close   sync.Once
-	err     error // of Close
+	*ending
+	cfg    PacketsConfig
+	queue  chan *batch
+	spare  chan *batch
+	rotate chan struct{}
 
 	created   os.FileInfo // of the file that is written; for the writer
 	unflushed uint64      // segments that are not on the disk yet; for the writer
@@ -80,9 +75,7 @@ func NewPackets(cfg PacketsConfig) (*Packets, error) {
 		queue:   make(chan *batch, batchQueue),
 		spare:   make(chan *batch, batchSpare),
 		rotate:  make(chan struct{}, 1),
-		closing: make(chan struct{}),
-		giveUp:  make(chan struct{}),
-		done:    make(chan struct{}),
+		ending:  newEnding(),
 	}
 	go p.run(w)
 	return p, nil
@@ -122,18 +115,7 @@ func (p *Packets) Err() error {
 }
 
 // Close writes what is queued.
-func (p *Packets) Close(ctx context.Context) error {
-	p.close.Do(func() {
-		close(p.closing)
-		select {
-		case <-p.done:
-		case <-ctx.Done():
-			close(p.giveUp)
-			p.err = fmt.Errorf("close %s: %w", p.Name(), ErrAbandoned)
-		}
-	})
-	return p.err
-}
+func (p *Packets) Close(ctx context.Context) error { return p.conclude(ctx, p.Name()) }
 
 // run is the writer: it ends when the output is closed and the queue empty.
 func (p *Packets) run(w *pcapio.Writer) {
@@ -183,11 +165,9 @@ func (p *Packets) write(w *pcapio.Writer, b *batch) {
 	for i := range b.segments {
 		s := &b.segments[i]
 		s.Data, data = data[:b.sizes[i]], data[b.sizes[i]:]
-		select {
-		case <-p.giveUp:
+		if p.gaveUp() {
 			p.dropped[Deadline].Add(1)
 			continue
-		default:
 		}
 		if err := w.Segment(s); err != nil {
 			p.note(err)
