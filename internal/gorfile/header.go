@@ -9,8 +9,8 @@ import (
 	"gortap/internal/record"
 )
 
-// separator stands after each record.
-const separator = "\n🐵🙈🙉\n"
+// Separator stands after each record.
+const Separator = "\n🐵🙈🙉\n"
 
 // maxID and maxHeader bound what is taken for an ID and for a header line, with its line feed.
 const (
@@ -125,5 +125,5 @@ func Append(dst []byte, r *record.Record) []byte {
 	dst = strconv.AppendInt(dst, took, 10)
 	dst = append(dst, '\n')
 	dst = append(dst, r.Data...)
-	return append(dst, separator...)
+	return append(dst, Separator...)
 }

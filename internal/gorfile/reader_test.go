@@ -214,7 +214,7 @@ func TestWindow(t *testing.T) {
 
 func TestDamageIsToldOnce(t *testing.T) {
 	whole := timed(1, 2)
-	content := whole + "junk" + separator + "7 x 3 4\nnews" + separator + whole[:20]
+	content := whole + "junk" + Separator + "7 x 3 4\nnews" + Separator + whole[:20]
 	var told []Damage
 	o := Options{Damaged: func(d *Damage) { d.Path = ""; told = append(told, *d) }}
 	records, r := read(t, o, write(t, "a.gor", content))

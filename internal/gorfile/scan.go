@@ -67,11 +67,11 @@ func (s *scanner) next() (raw, error) {
 		end, err := s.end(b, n, err)
 		switch {
 		case end >= 0:
-			if b, err = s.in.Peek(end + len(separator)); len(b) < end+len(separator) {
+			if b, err = s.in.Peek(end + len(Separator)); len(b) < end+len(Separator) {
 				return raw{}, err // it was there before
 			}
 			h, _ := parseHeader(b)
-			r := raw{h, b[n:end], s.in.Offset(), end + len(separator)}
+			r := raw{h, b[n:end], s.in.Offset(), end + len(Separator)}
 			s.in.Skip(r.size)
 			s.credit = min(s.credit+4*r.size, s.limit)
 			return r, nil
@@ -91,10 +91,10 @@ func (s *scanner) end(b []byte, n int, err error) (int, error) {
 	first := -1 // a separator that was taken for a part of the data
 	var f framing
 	for from := n; ; {
-		i := bytes.Index(b[from:], []byte(separator))
+		i := bytes.Index(b[from:], []byte(Separator))
 		if i >= 0 && from+i-n <= s.limit {
 			at := from + i
-			need := at + len(separator) + maxHeader
+			need := at + len(Separator) + maxHeader
 			if len(b) < need && err == nil {
 				b, err = s.in.Peek(need)
 			}
@@ -108,13 +108,13 @@ func (s *scanner) end(b []byte, n int, err error) (int, error) {
 			from = at + 1
 			continue
 		}
-		if i >= 0 || err != nil || len(b)-n >= s.limit+len(separator) {
+		if i >= 0 || err != nil || len(b)-n >= s.limit+len(Separator) {
 			if i < 0 && err != nil && first < 0 {
 				return -1, err
 			}
 			return first, nil
 		}
-		from = max(n, len(b)-len(separator)+1)
+		from = max(n, len(b)-len(Separator)+1)
 		b, err = s.in.Peek(len(b) + 1)
 	}
 }
@@ -125,11 +125,11 @@ func (s *scanner) end(b []byte, n int, err error) (int, error) {
 func (s *scanner) decide(b []byte, n, at int, f *framing, err error) (int, []byte, error) {
 	f.see(b[n:at])
 	if want := n + f.head + f.length; f.length > 0 && at > n+f.head && at < want && want-n <= s.limit {
-		if need := want + len(separator) + maxHeader; len(b) < need && err == nil && s.credit >= need-at {
+		if need := want + len(Separator) + maxHeader; len(b) < need && err == nil && s.credit >= need-at {
 			s.credit -= need - at
 			b, err = s.in.Peek(need)
 		}
-		if len(b) >= want && bytes.HasPrefix(b[want:], []byte(separator)) && follows(b[want:], err) {
+		if len(b) >= want && bytes.HasPrefix(b[want:], []byte(Separator)) && follows(b[want:], err) {
 			return want, b, err
 		}
 		return at, b, err
@@ -143,7 +143,7 @@ func (s *scanner) decide(b []byte, n, at int, f *framing, err error) (int, []byt
 // follows tells that behind the separator that b begins with there is a header, or
 // the end of the file; err is set where b is all there is.
 func follows(b []byte, err error) bool {
-	rest := b[len(separator):]
+	rest := b[len(Separator):]
 	if len(rest) == 0 {
 		return err != nil
 	}
@@ -209,16 +209,16 @@ func (f *framing) looksComplete(data []byte) bool {
 func (s *scanner) resync(skip int, reason string) error {
 	start := s.in.Offset()
 	for {
-		need := skip + len(separator) + maxHeader
+		need := skip + len(Separator) + maxHeader
 		b, err := s.in.Peek(need)
-		i := bytes.Index(b[min(skip, len(b)):], []byte(separator))
+		i := bytes.Index(b[min(skip, len(b)):], []byte(Separator))
 		if i >= 0 {
 			at := skip + i
-			if need = at + len(separator) + maxHeader; len(b) < need && err == nil {
+			if need = at + len(Separator) + maxHeader; len(b) < need && err == nil {
 				b, err = s.in.Peek(need)
 			}
 			if follows(b[at:], err) {
-				s.in.Skip(at + len(separator))
+				s.in.Skip(at + len(Separator))
 				s.lose(start, s.in.Offset()-start, reason, nil)
 				return nil
 			}
@@ -231,7 +231,7 @@ func (s *scanner) resync(skip int, reason string) error {
 			s.finish(start, reason, err)
 			return io.EOF
 		}
-		s.in.Skip(len(b) - len(separator) + 1)
+		s.in.Skip(len(b) - len(Separator) + 1)
 		skip = 0
 	}
 }

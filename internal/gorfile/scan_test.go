@@ -54,7 +54,7 @@ func scan(t testing.TB, in io.Reader, limit int) (out scanned) {
 
 // rec is a record as in a file.
 func rec(kind record.Kind, id int, data string) string {
-	return fmt.Sprintf("%c %s %d 7\n%s%s", kind, record.ID(1, uint64(id)), 1700000000000000000+id, data, separator)
+	return fmt.Sprintf("%c %s %d 7\n%s%s", kind, record.ID(1, uint64(id)), 1700000000000000000+id, data, Separator)
 }
 
 // datas are the messages of what was found.
@@ -79,22 +79,22 @@ func TestASeparatorInAMessage(t *testing.T) {
 		file string
 		want []string
 	}{
-		{"in a body, nothing after it", rec('1', 1, post("a"+separator+"b")) + other, []string{post("a" + separator + "b"), get}},
+		{"in a body, nothing after it", rec('1', 1, post("a"+Separator+"b")) + other, []string{post("a" + Separator + "b"), get}},
 		{"in a body, then a header", rec('1', 1, post("a"+other+"b")) + other, []string{post("a" + other + "b"), get}},
 		{"in a body that ends with it", rec('1', 1, post(other+other)) + other, []string{post(other + other), get}},
 		{"in the last body", rec('1', 1, post("a"+other+"b")), []string{post("a" + other + "b")}},
-		{"first in the message", rec('4', 1, separator[1:]+"x"+separator+"y") + other, []string{separator[1:] + "x" + separator + "y", get}},
-		{"in a chunked body", rec('1', 1, chunked+"13\r\n"+separator+"ab\r\n0\r\n\r\n") + other,
-			[]string{chunked + "13\r\n" + separator + "ab\r\n0\r\n\r\n", get}},
+		{"first in the message", rec('4', 1, Separator[1:]+"x"+Separator+"y") + other, []string{Separator[1:] + "x" + Separator + "y", get}},
+		{"in a chunked body", rec('1', 1, chunked+"13\r\n"+Separator+"ab\r\n0\r\n\r\n") + other,
+			[]string{chunked + "13\r\n" + Separator + "ab\r\n0\r\n\r\n", get}},
 		{"after a body that was not recorded", rec('1', 1, "PUT / HTTP/1.1\r\nContent-Length: 4000\r\n\r\n") + other,
 			[]string{"PUT / HTTP/1.1\r\nContent-Length: 4000\r\n\r\n", get}},
 		{"after half of a body", rec('1', 1, "PUT / HTTP/1.1\r\nContent-Length: 4000\r\n\r\nxyz") + other,
 			[]string{"PUT / HTTP/1.1\r\nContent-Length: 4000\r\n\r\nxyz", get}},
-		{"after the response to HEAD", rec('2', 1, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(separator+other)-len(separator))) + other + other,
-			[]string{fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(separator+other)-len(separator)), get, get}},
+		{"after the response to HEAD", rec('2', 1, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(Separator+other)-len(Separator))) + other + other,
+			[]string{fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(Separator+other)-len(Separator)), get, get}},
 		{"after nothing", rec('4', 1, "") + other, []string{"", get}},
-		{"many, up to the end", rec('4', 1, "x") + strings.Repeat(separator, 3), []string{"x" + strings.Repeat(separator, 3)}},
-		{"many, and then damage", rec('4', 1, "x") + strings.Repeat(separator, 3) + "?", nil},
+		{"many, up to the end", rec('4', 1, "x") + strings.Repeat(Separator, 3), []string{"x" + strings.Repeat(Separator, 3)}},
+		{"many, and then damage", rec('4', 1, "x") + strings.Repeat(Separator, 3) + "?", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := scan(t, strings.NewReader(c.file), 1<<20)
@@ -123,7 +123,7 @@ func TestDamageIsSkippedAndTold(t *testing.T) {
 		want []string
 		lost []lost
 	}{
-		{"at the start", "garbage\n" + separator + a, []string{get}, []lost{{0, int64(len("garbage\n" + separator)), Damaged}}},
+		{"at the start", "garbage\n" + Separator + a, []string{get}, []lost{{0, int64(len("garbage\n" + Separator)), Damaged}}},
 		{"a zeroed header", a + strings.Repeat("\x00", 50) + b[50:] + c, []string{get, "HTTP/1.1 204 No\r\n\r\n"}, []lost{{n, int64(len(b)), Damaged}}},
 		{"two zeroed headers", a + strings.Repeat("\x00", 50) + b[50:] + strings.Repeat("\x00", 50) + b[50:] + c,
 			[]string{get, "HTTP/1.1 204 No\r\n\r\n"}, []lost{{n, 2 * int64(len(b)), Damaged}}},
@@ -132,7 +132,7 @@ func TestDamageIsSkippedAndTold(t *testing.T) {
 		{"cut in the header", a + b[:20], []string{get}, []lost{{n, 20, Cut}}},
 		{"one too large", a + big + b, []string{get, post("body")}, []lost{{n, int64(len(big)), TooLarge}}},
 		{"one too large, cut", a + big[:4000], []string{get}, []lost{{n, 4000, TooLarge}}},
-		{"nothing but damage", "garbage" + separator, nil, []lost{{0, int64(len("garbage" + separator)), Damaged}}},
+		{"nothing but damage", "garbage" + Separator, nil, []lost{{0, int64(len("garbage" + Separator)), Damaged}}},
 		{"nothing", "", nil, nil},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -181,8 +181,8 @@ func TestHeadersOfOneKindOnly(t *testing.T) {
 func FuzzScan(f *testing.F) {
 	a := rec('1', 1, get)
 	f.Add([]byte(a + rec('1', 2, post("a"+a+"b")) + rec('2', 1, "HTTP/1.1 200 OK\r\n\r\n")))
-	f.Add([]byte(a + "junk" + separator + a + separator + a[:40]))
-	f.Add([]byte(separator + separator + a))
+	f.Add([]byte(a + "junk" + Separator + a + Separator + a[:40]))
+	f.Add([]byte(Separator + Separator + a))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		for _, limit := range []int{40, 1 << 20} {
 			whole := scan(t, bytes.NewReader(file), limit)
@@ -224,9 +224,9 @@ func (s *splitter) Read(p []byte) (int, error) {
 // says where it ends.
 func FuzzWriteRead(f *testing.F) {
 	f.Add([]byte("body"), []byte("stream"), int64(1700000000000000000), int64(55))
-	f.Add([]byte(rec('1', 1, get)), []byte(separator[1:]), int64(-1), int64(0))
+	f.Add([]byte(rec('1', 1, get)), []byte(Separator[1:]), int64(-1), int64(0))
 	f.Fuzz(func(t *testing.T, body, stream []byte, ts, took int64) {
-		if bytes.Contains(stream, []byte(separator)) || bytes.HasSuffix(stream, []byte(separator[:len(separator)-1])) || ts < -1<<62 || ts > 1<<62 || took < -1<<61 || took > 1<<61 {
+		if bytes.Contains(stream, []byte(Separator)) || bytes.HasSuffix(stream, []byte(Separator[:len(Separator)-1])) || ts < -1<<62 || ts > 1<<62 || took < -1<<61 || took > 1<<61 {
 			t.Skip("not what the format can tell apart")
 		}
 		data := []byte(post(string(body)))

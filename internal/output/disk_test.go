@@ -158,7 +158,7 @@ func (b *bench) closeAll() {
 func seqs(t *testing.T, content []byte) (out []uint64) {
 	t.Helper()
 	for line := range bytes.Lines(content) {
-		var r record
+		var r jsonRecord
 		if err := json.Unmarshal(line, &r); err != nil || line[len(line)-1] != '\n' {
 			t.Errorf("not a whole line: %q", line)
 		}

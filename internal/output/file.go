@@ -29,38 +29,45 @@ type target interface {
 // opener opens a target, or the same one anew.
 type opener func() (target, error)
 
-// openFile returns the opener of a path: a regular file, which is appended to,
-// or a named pipe. A pipe that nobody reads is an error, and so is a missing
-// folder; nothing blocks.
+// openFile returns the opener of a path for lines.
 func openFile(path string) opener {
 	return func() (target, error) {
-		// Without O_NONBLOCK, the open would wait for a pipe's reader.
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
-		switch {
-		case errors.Is(err, syscall.ENXIO):
-			return nil, fmt.Errorf("open %s: %w", path, ErrReaderGone)
-		case errors.Is(err, os.ErrNotExist):
-			return nil, fmt.Errorf("open %s: %w (make its folder first)", path, syscall.ENOENT)
-		case err != nil:
-			return nil, err
-		}
-		info, err := f.Stat()
+		t, err := openPath(path)
 		if err != nil {
-			f.Close()
 			return nil, err
 		}
-		if !info.Mode().IsRegular() {
-			return stream{f}, nil
-		}
-		r := &regular{File: f, size: info.Size()}
-		if r.endsTorn(path) {
+		if r, ok := t.(*regular); ok && r.endsTorn(path) {
 			if _, err := r.Write([]byte("\n")); err != nil {
-				f.Close()
+				r.Close()
 				return nil, fmt.Errorf("end the last line of %s: %w", path, err)
 			}
 		}
-		return r, nil
+		return t, nil
 	}
+}
+
+// openPath opens a regular file, which is appended to, or a named pipe. A pipe that
+// nobody reads is an error, and so is a missing folder; nothing blocks.
+func openPath(path string) (target, error) {
+	// Without O_NONBLOCK, the open would wait for a pipe's reader.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
+	switch {
+	case errors.Is(err, syscall.ENXIO):
+		return nil, fmt.Errorf("open %s: %w", path, ErrReaderGone)
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("open %s: %w (make its folder first)", path, syscall.ENOENT)
+	case err != nil:
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return stream{f}, nil
+	}
+	return &regular{File: f, size: info.Size()}, nil
 }
 
 // regular is a file that only grows.

@@ -18,7 +18,7 @@ import (
 )
 
 // record is a line as a reader of the format declares it.
-type record struct {
+type jsonRecord struct {
 	Time          time.Time `json:"time"`
 	Protocol      string    `json:"protocol"`
 	ClientIP      string    `json:"client_ip"`
@@ -179,7 +179,7 @@ func FuzzLineIsWhatItsReaderDecodes(f *testing.F) {
 			t.Fatalf("not one line of UTF-8: %q", line)
 		}
 		duration, ttfb := float64(b%limit-a%limit)/1e9, float64(c%limit-b%limit)/1e9
-		want := record{
+		want := jsonRecord{
 			Time: time.Unix(0, x.Request.FirstNs).UTC(), Protocol: "http/1.1", ClientIP: "10.0.0.9", ClientPort: 40000,
 			ServerIP: "10.0.0.1", ServerPort: 80, Service: "shop.example", Conn: 7, Seq: 3,
 			Method: asText(method), Host: asText(host), Target: asText(target), Path: "/users/{id}", Status: status,
@@ -189,7 +189,7 @@ func FuzzLineIsWhatItsReaderDecodes(f *testing.F) {
 		if !want.Complete {
 			want.Incomplete = x.Request.Incomplete.String()
 		}
-		var got record
+		var got jsonRecord
 		if err := json.Unmarshal([]byte(line), &got); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
