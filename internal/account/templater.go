@@ -23,6 +23,9 @@ func (t *Templater) Path(method, target []byte) []byte {
 // IsData reports whether a name looks like data rather than like a word: a
 // number, a date, a UUID, a hash, a token.
 func IsData(name []byte) bool {
+	if h := shapeOf(name); h.isPlain() {
+		return false // most are
+	}
 	var scratch [maxSegment]byte
 	return string(appendSegment(scratch[:0], name)) == idMark
 }

@@ -23,7 +23,7 @@ func (d *differ) bodies(a, b *view) {
 		d.json(0, 0)
 		return
 	}
-	d.bytes([]byte("body"), a.body, b.body)
+	d.bytes("body", a.body, b.body)
 }
 
 func coding(v *view) []byte {
@@ -35,12 +35,12 @@ func coding(v *view) []byte {
 
 // bytes reports two bodies that differ, by what stands at the first byte that
 // does.
-func (d *differ) bytes(place, a, b []byte) {
+func (d *differ) bytes(place string, a, b []byte) {
 	at := 0
 	for at < len(a) && at < len(b) && a[at] == b[at] {
 		at++
 	}
-	if d.add(place, d.excerpt(a, at), d.excerpt(b, at), false) {
+	if d.add(d.keep([]byte(place)), d.excerpt(a, at), d.excerpt(b, at), false) {
 		last := &d.found[len(d.found)-1]
 		last.hashA, last.hashB = d.hash(a), d.hash(b)
 	}

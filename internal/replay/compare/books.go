@@ -44,7 +44,7 @@ type endpoint struct {
 	// sets counts the exchanges by the places in which their candidates
 	// differed, so that it can be told in the end in how many exchanges more
 	// than noise differed.
-	sets    map[string]uint64
+	sets    map[string]*uint64
 	beyond  uint64 // exchanges beyond maxSets in which more than noise differed
 	scratch []uint16
 	key     []byte
@@ -126,7 +126,7 @@ func (b *books) endpoint(name string) *endpoint {
 		e = b.endpoints[name]
 	}
 	if e == nil {
-		e = &endpoint{books: b, name: name, places: map[string]*place{}, sets: map[string]uint64{}}
+		e = &endpoint{books: b, name: name, places: map[string]*place{}, sets: map[string]*uint64{}}
 		b.endpoints[name] = e
 		b.rows = append(b.rows, e)
 	}
@@ -160,13 +160,14 @@ func (e *endpoint) differences(c *Config, o *outcome, ts int64) {
 	if len(e.key) == 0 {
 		return
 	}
-	n, known := e.sets[string(e.key)]
+	n := e.sets[string(e.key)]
 	switch {
-	case known || e.books.sets < maxSets:
-		if !known {
-			e.books.sets++
-		}
-		e.sets[string(e.key)] = n + 1
+	case n != nil:
+		*n++
+	case e.books.sets < maxSets:
+		e.books.sets++
+		once := uint64(1)
+		e.sets[string(e.key)] = &once
 	case e.isReal(string(e.key)):
 		e.beyond++ // judged by what is known now
 	}
@@ -267,7 +268,7 @@ func (e *endpoint) different() uint64 {
 	n := e.beyond
 	for set, count := range e.sets {
 		if e.isReal(set) {
-			n += count
+			n += *count
 		}
 	}
 	return n

@@ -71,7 +71,7 @@ func (c *Comparer) Request(r *record.Record) {
 	method, rest, _ := bytes.Cut(line, []byte(" "))
 	target, _, _ := bytes.Cut(rest, []byte(" "))
 	e.endpoint = endpointName(method, c.paths.Path(method, target))
-	e.method = string(method[:min(len(method), maxMethod)])
+	e.method = bytes.Clone(method[:min(len(method), maxMethod)])
 	target, _, _ = bytes.Cut(target, []byte("?")) // the query may hold secrets
 	e.target = string(target[:min(len(target), maxPath)])
 	e.timeNs = r.TimeNs

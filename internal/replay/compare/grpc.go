@@ -45,7 +45,7 @@ func (d *differ) grpcBodies(a, b *view) {
 		case !bytes.Equal(p, q):
 			p, q = d.message(0, a, p), d.message(1, b, q)
 			if !bytes.Equal(p, q) {
-				d.bytes([]byte("grpc message"), p, q)
+				d.bytes("grpc message", p, q)
 				return
 			}
 		}

@@ -47,7 +47,7 @@ const (
 // entry is an exchange whose responses are not compared yet.
 type entry struct {
 	id       string
-	method   string
+	method   []byte
 	endpoint string
 	target   string
 	timeNs   int64

@@ -125,7 +125,7 @@ func isSecret(name []byte) bool {
 		}
 	}
 	for _, word := range []string{"token", "secret", "password", "passwd", "pwd", "apikey", "authorization", "cookie", "jwt",
-		"credential", "sessionid", "privatekey", "signature", "otp", "ssn", "cardnumber", "cvv"} {
+		"credential", "sessionid", "privatekey", "signature", "cardnumber"} {
 		if bytes.Contains(lower, []byte(word)) {
 			return true
 		}

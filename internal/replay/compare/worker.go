@@ -63,15 +63,14 @@ func (w *worker) compare(e *entry, b *books) {
 	if reference == nil {
 		reference, second = e.parts[baseline], e.parts[baseline2]
 	}
-	method := []byte(e.method)
-	if w.read(&w.views[0], reference, method) != nil {
+	if w.read(&w.views[0], reference, e.method) != nil {
 		b.incomplete(e)
 		return
 	}
 	o := outcome{entry: e, byBaseline: e.parts[original] == nil}
-	o.found, o.more = w.against(&w.differ, &w.views[1], e.parts[candidate], method)
+	o.found, o.more = w.against(&w.differ, &w.views[1], e.parts[candidate], e.method)
 	// A baseline that fails, or is cut short, shows no noise.
-	if second != nil && w.read(&w.views[2], second, method) == nil {
+	if second != nil && w.read(&w.views[2], second, e.method) == nil {
 		o.noise, o.hasNoise = w.pair(&w.noise, &w.views[2]), true
 	}
 	o.cut = w.views[0].cut || w.views[1].cut
