@@ -40,7 +40,7 @@ func mendGor(r *regular, path string) error {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil //nolint:nilerr // may be write-only; then nobody knows
+		return nil // may be write-only; then nobody knows
 	}
 	defer f.Close()
 	s, err := pcapio.OpenStream(path, nil)
