@@ -18,15 +18,15 @@ type host struct {
 // digits, "-" and "_".
 func parseHost(buf, raw []byte) (h host, ok bool) {
 	name, port := splitPort(raw)
-	isAddress := len(name) > 2 && name[0] == '[' && name[len(name)-1] == ']'
-	if !isAddress {
+	bracketed := len(name) > 2 && name[0] == '[' && name[len(name)-1] == ']'
+	isAddress := bracketed
+	if !bracketed {
 		name = bytes.TrimSuffix(name, []byte("."))
 		isAddress = endsInNumber(name)
 	}
 	if len(name) > maxHost || len(port) > 5 || hasEmptyLabel(name) {
 		return host{}, false
 	}
-	bracketed := name[0] == '[' && isAddress
 	for _, c := range name {
 		switch {
 		case 'A' <= c && c <= 'Z':
