@@ -215,6 +215,7 @@ __noinline int evict(const struct flow_key *key, __u64 idle_before)
 	e->unsampled = f->unsampled;
 	e->first_ns = f->first_ns;
 	e->last_ns = f->last_ns;
+	e->skip = f->skip;
 	for (int i = 0; i < 2; i++) {
 		e->dirs[i].packets = f->dirs[i].packets;
 		e->dirs[i].bytes = f->dirs[i].bytes;

@@ -37,6 +37,12 @@ type CaptureCounter struct {
 	Bytes   uint64
 }
 
+type CaptureDraft struct {
+	_     structs.HostLayout
+	Event CaptureEvent
+	Data  [2096]uint8
+}
+
 type CaptureEvent struct {
 	_        structs.HostLayout
 	TsNs     uint64
@@ -53,7 +59,6 @@ type CaptureEvent struct {
 	Pad0     uint16
 	Pad1     uint32
 	Key      CaptureFlowKey
-	Tail     [16]uint8
 }
 
 type CaptureEventType uint32
@@ -69,33 +74,9 @@ type CaptureFlow struct {
 		_   structs.HostLayout
 		Val uint32
 	}
-	Hash    uint32
-	FirstNs uint64
-	LastNs  uint64
-	Dirs    [2]struct {
-		_         structs.HostLayout
-		Packets   uint64
-		Bytes     uint64
-		Payload   uint64
-		Retrans   uint64
-		Nxt       uint32
-		Isn       uint32
-		TurnSeq   uint32
-		Ack       uint32
-		Owner     uint32
-		OowNxt    uint32
-		HoleStart [4]uint32
-		HoleEnd   [4]uint32
-		Holes     uint8
-		Seen      uint8
-		SeqKnown  uint8
-		AckKnown  uint8
-		Fin       uint8
-		Syn       uint8
-		SynWaits  uint8
-		Pad       uint8
-	}
-	Shard       uint32
+	Hash        uint32
+	LastNs      uint64
+	Shard       uint8
 	Turn        uint8
 	Opener      uint8
 	OpenerKnown uint8
@@ -104,7 +85,35 @@ type CaptureFlow struct {
 	Dead        uint8
 	Unsampled   uint8
 	Replay      uint8
-	Pad         [4]uint8
+	Pad         [7]uint8
+	FirstNs     uint64
+	Dirs        [2]struct {
+		_        structs.HostLayout
+		Packets  uint64
+		Bytes    uint64
+		Payload  uint64
+		Retrans  uint64
+		Nxt      uint32
+		Isn      uint32
+		TurnSeq  uint32
+		Ack      uint32
+		Owner    uint32
+		OowNxt   uint32
+		Holes    uint8
+		Seen     uint8
+		SeqKnown uint8
+		AckKnown uint8
+		Fin      uint8
+		Syn      uint8
+		SynWaits uint8
+		Pad      uint8
+	}
+	Skip  CaptureSkip
+	Holes [2]struct {
+		_     structs.HostLayout
+		Start [4]uint32
+		End   [4]uint32
+	}
 }
 
 type CaptureFlowEnd struct {
@@ -125,6 +134,7 @@ type CaptureFlowEnd struct {
 		Payload uint64
 		Retrans uint64
 	}
+	Skip CaptureSkip
 }
 
 type CaptureFlowKey struct {
@@ -138,7 +148,7 @@ type CaptureFlowKey struct {
 
 type CaptureNewFlow struct {
 	_     structs.HostLayout
-	Words [29]uint64
+	Words [32]uint64
 }
 
 type CaptureOutcome uint32
@@ -162,11 +172,22 @@ const (
 	CaptureOutcomeOUT_PARSED          CaptureOutcome = 14
 )
 
+type CaptureSkip struct {
+	_    structs.HostLayout
+	TsNs uint64
+	End  uint32
+	Len  uint32
+	Ack  uint32
+	Dir  uint8
+	Pad  [3]uint8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	CaptureMapCounters           = "counters"
+	CaptureMapDrafts             = "drafts"
 	CaptureMapFlows              = "flows"
 	CaptureMapNewFlows           = "new_flows"
 	CaptureMapRings              = "rings"
@@ -249,6 +270,7 @@ type CaptureProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type CaptureMapSpecs struct {
 	Counters *ebpf.MapSpec `ebpf:"counters"`
+	Drafts   *ebpf.MapSpec `ebpf:"drafts"`
 	Flows    *ebpf.MapSpec `ebpf:"flows"`
 	NewFlows *ebpf.MapSpec `ebpf:"new_flows"`
 	Rings    *ebpf.MapSpec `ebpf:"rings"`
@@ -295,6 +317,7 @@ func (o *CaptureObjects) Close() error {
 // It can be passed to LoadCaptureObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CaptureMaps struct {
 	Counters *ebpf.Map `ebpf:"counters"`
+	Drafts   *ebpf.Map `ebpf:"drafts"`
 	Flows    *ebpf.Map `ebpf:"flows"`
 	NewFlows *ebpf.Map `ebpf:"new_flows"`
 	Rings    *ebpf.Map `ebpf:"rings"`
@@ -304,6 +327,7 @@ type CaptureMaps struct {
 func (m *CaptureMaps) Close() error {
 	return _CaptureClose(
 		m.Counters,
+		m.Drafts,
 		m.Flows,
 		m.NewFlows,
 		m.Rings,

@@ -29,7 +29,7 @@ func pieces(t testing.TB, records []record) (all []piece) {
 		e := r.Event
 		all = append(all, piece{
 			Seq: e.Seq, Len: e.Len, NetBytes: e.NetBytes, Flags: flow.Flags(e.Flags),
-			Data: r.Data, Tail: string(e.Tail[:e.TailLen]),
+			Data: r.Data, Tail: r.Tail,
 		})
 	}
 	return all
@@ -133,7 +133,8 @@ func TestCopyEndsWithTheBudget(t *testing.T) {
 	}
 }
 
-// Later segments of a turn are told without their payload, with their end.
+// Later segments of a turn are told together and without their payload, with the
+// end of the write.
 func TestRestOfATurnIsToldByHeader(t *testing.T) {
 	const budget = 2048
 	k := newKernel(t, build{budget: budget})
@@ -150,8 +151,7 @@ func TestRestOfATurnIsToldByHeader(t *testing.T) {
 	want := []piece{
 		{Seq: 0, Len: budget - 10, NetBytes: budget - 10 + headers, Flags: flow.ACK, Data: string(body[:budget-10])},
 		{Seq: budget - 10, Len: 210, NetBytes: 210 + headers, Flags: flow.ACK, Data: string(body[budget-10 : budget])},
-		{Seq: budget + 200, Len: 100, NetBytes: 100 + headers, Flags: flow.ACK},
-		{Seq: budget + 300, Len: 20, NetBytes: 20 + headers, Flags: flow.PSH | flow.ACK, Tail: string(body[budget+304 : budget+320])},
+		{Seq: budget + 200, Len: 120, NetBytes: 20 + headers, Flags: flow.PSH | flow.ACK, Tail: string(body[budget+304 : budget+320])},
 		{Seq: budget + 320, Len: 10, NetBytes: 10 + headers, Flags: flow.PSH | flow.ACK, Data: string(body[budget+320 : budget+330])},
 	}
 	if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
@@ -167,7 +167,7 @@ func TestRetransmissionIsNoTurn(t *testing.T) {
 		k.show(k.ingress(), s.frame(), 0)
 	}
 	k.records()
-	k.show(k.ingress(), server(ack, 8001, 1101, 3000).frame(), 0)
+	k.show(k.ingress(), server(push, 8001, 1101, 3000).frame(), 0)
 	if got := k.records()[0].Data; got != "" {
 		t.Errorf("copied %d bytes beyond the budget of the turn", len(got))
 	}
@@ -181,7 +181,7 @@ func TestTurnOfGigabytesHasOneBudget(t *testing.T) {
 	seq := uint32(3000)
 	for i := range 12 {
 		k.records()
-		k.show(k.ingress(), client(ack, seq, 1, 100).frame(), 0)
+		k.show(k.ingress(), client(push, seq, 1, 100).frame(), 0)
 		if got := k.records(); len(got) != 1 || got[0].Data != "" {
 			t.Fatalf("step %d, sequence %d: copied %d bytes", i, seq, len(got[0].Data))
 		}
@@ -218,7 +218,7 @@ func TestStreamWithoutTurnsIsCopiedWhole(t *testing.T) {
 			k.records()
 			k.show(k.ingress(), s.frame(), 0)
 			k.show(k.ingress(), server(ack, 5001, 1001+n, n).frame(), 0)
-			k.show(k.ingress(), server(ack, 5001+n, 1001+n, n).frame(), 0)
+			k.show(k.ingress(), server(push, 5001+n, 1001+n, n).frame(), 0)
 			want := []int{n, n, n}
 			if !tc.whole {
 				want = []int{budget, budget, 0}
@@ -281,13 +281,13 @@ func TestPipelinedRequestsAreCopiedWhole(t *testing.T) {
 		{"second request after the answer",
 			opened(first, answer, text(client(ack, 1001+n, 5001+n, n), "GET /2 HTTP/1.1")), budget},
 		{"an upload goes on",
-			opened(first, client(ack, 1001+n, 5001, n)), 0},
+			opened(first, client(push, 1001+n, 5001, n)), 0},
 		{"an answer that looks like a request",
-			opened(first, answer, text(server(ack, 5001+n, 1001+n, n), "GET /2 HTTP/1.1")), 0},
+			opened(first, answer, text(server(push, 5001+n, 1001+n, n), "GET /2 HTTP/1.1")), 0},
 		{"who asks is not known",
-			[]segment{first, text(client(ack, 1001+n, 5001, n), "GET /2 HTTP/1.1")}, 0},
+			[]segment{first, text(client(push, 1001+n, 5001, n), "GET /2 HTTP/1.1")}, 0},
 		{"who asks is not known, from the other end",
-			[]segment{answer, text(server(ack, 5001+n, 1001, n), "GET /2 HTTP/1.1")}, 0},
+			[]segment{answer, text(server(push, 5001+n, 1001, n), "GET /2 HTTP/1.1")}, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k.t = t
@@ -333,16 +333,17 @@ func TestControlBitsAreToldWithoutPayload(t *testing.T) {
 	}
 }
 
-// A record takes a little more than its payload, not the worst case.
-func TestRecordsTakeTheSpaceOfTheirClass(t *testing.T) {
+// A record takes no more than its payload; a large one a little more, not the worst case.
+func TestRecordsTakeTheSpaceOfTheirPayload(t *testing.T) {
 	k := newKernel(t, build{budget: 0})
-	const header, event = 8, int(unsafe.Sizeof(bpf.CaptureEvent{}))
-	for n, class := range map[int]int{
-		0: 0, 1: 160, 160: 160, 161: 928, 928: 928, 929: 2080, 2080: 2080, 2081: 8192, 8192: 8192, 8193: slice, slice: slice,
+	const header, tail, event = 8, 16, int(unsafe.Sizeof(bpf.CaptureEvent{}))
+	for n, takes := range map[int]int{
+		0: 0, 1: 8, 8: 8, 200: 200, 1001: 1008, 2080: 2080,
+		2081: 8192 + tail, 8192: 8192 + tail, 8193: slice + tail, slice: slice + tail,
 	} {
 		k.reset()
 		k.show(k.xdp(), segment{flags: flow.FIN, payload: pattern(n)}.frame(), 0)
-		if got, want := k.rings[0].AvailableBytes(), header+event+class; got != want {
+		if got, want := k.rings[0].AvailableBytes(), header+event+takes; got != want {
 			t.Errorf("%d bytes of payload took %d bytes of the ring, want %d", n, got, want)
 		}
 	}

@@ -16,7 +16,7 @@ func TestFullRingLosesRecordsOnly(t *testing.T) {
 	const ringBytes = 4096
 	k := newKernel(t, build{budget: 0})
 	k.putRing(0, ringBytes)
-	const perRecord = 8 + int(unsafe.Sizeof(bpf.CaptureEvent{})) + 928
+	const perRecord = 8 + int(unsafe.Sizeof(bpf.CaptureEvent{})) + 504
 	fits := (ringBytes - 1) / perRecord
 	const sent, n = 10, 500
 	for i := range sent {

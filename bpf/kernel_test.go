@@ -257,6 +257,7 @@ func (k *kernel) moved() counters {
 type record struct {
 	Event *bpf.CaptureEvent
 	Data  string
+	Tail  string
 	End   *bpf.CaptureFlowEnd
 	Shard int
 }
@@ -302,6 +303,7 @@ func decode(t testing.TB, raw []byte) record {
 	}
 	if rec.Event != nil {
 		rec.Data = string(raw[n : n+int(rec.Event.Cap)])
+		rec.Tail = string(raw[n+int(rec.Event.Cap):][:rec.Event.TailLen])
 	}
 	return rec
 }

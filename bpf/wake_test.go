@@ -85,7 +85,7 @@ func TestReaderIsWokenWhenItAsks(t *testing.T) {
 	}
 	k.records()
 
-	k.wakeAt(3000) // a record of 200 bytes takes about a kilobyte, with its header
+	k.wakeAt(1000) // a record of 200 bytes takes 288
 	packet(3)
 	early := woken(0)
 	for i := 4; i < 8; i++ {

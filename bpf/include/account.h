@@ -17,17 +17,27 @@
 #define ENOMEM 12
 #define EEXIST 17
 
+/* A skip is told when it is so long, or when nothing came for so long: so what is
+ * counted is not far ahead of what is told. */
+#define HOLD_BYTES (512 << 10)
+#define HOLD_NS 10000000LL
+
 /* What to tell user space of a segment. */
 struct emission {
 	__u64 ts_ns;
+	struct skip skip; /* to be told before it */
 	__u32 shard;
-	__u32 cap; /* payload bytes to copy, from the start */
+	__u32 cap;  /* payload bytes to copy, from the start */
+	__u32 back; /* bytes skipped right before it, to be told as a part of it */
 	__u8 wanted;
 	__u8 tail_len;
 	__u8 turn_start; /* the first byte is the first of a turn with a budget */
 	__u8 unasked;	 /* sent by the opener, who has not had the answer yet */
 	__u8 replay;	 /* the packet carries the mark of a replay */
-	__u8 pad[3];
+	__u8 held;	 /* its record waits, unless it is unasked after all */
+	__u8 next;	 /* in order */
+	__u8 recent;	 /* soon after the packet before it */
+	__u8 pad[4];
 };
 
 /* The exact time takes a third of what a bare acknowledgement costs here, and it is
@@ -112,7 +122,7 @@ static __always_inline void note_syn(struct flow *f, struct flow_dir *d, struct 
 
 /* [start, end) lies below nxt: what of it fills a hole is new, the rest was sent
  * before. Returns the new bytes. */
-static __always_inline __u32 fill_holes(struct flow_dir *d, __u32 start, __u32 end)
+static __always_inline __u32 fill_holes(struct flow_dir *d, struct holes *h, __u32 start, __u32 end)
 {
 	__u32 filled = 0;
 
@@ -121,40 +131,40 @@ static __always_inline __u32 fill_holes(struct flow_dir *d, __u32 start, __u32 e
 
 		if (i >= d->holes)
 			break;
-		from = (__s32)(start - d->hole_start[i]) > 0 ? start : d->hole_start[i];
-		to = (__s32)(end - d->hole_end[i]) < 0 ? end : d->hole_end[i];
+		from = (__s32)(start - h->start[i]) > 0 ? start : h->start[i];
+		to = (__s32)(end - h->end[i]) < 0 ? end : h->end[i];
 		if ((__s32)(to - from) <= 0)
 			continue;
 		filled += to - from;
-		if (to == d->hole_end[i]) {
-			d->hole_end[i] = from;
+		if (to == h->end[i]) {
+			h->end[i] = from;
 			continue;
 		}
-		if (from != d->hole_start[i] && d->holes < MAX_HOLES) {
-			d->hole_start[last] = d->hole_start[i];
-			d->hole_end[last] = from;
+		if (from != h->start[i] && d->holes < MAX_HOLES) {
+			h->start[last] = h->start[i];
+			h->end[last] = from;
 			d->holes++;
 		} else {
 			/* No room for two: the part below is taken as seen. */
-			d->payload += from - d->hole_start[i];
+			d->payload += from - h->start[i];
 		}
-		d->hole_start[i] = to;
+		h->start[i] = to;
 	}
 	return filled;
 }
 
-static __always_inline void drop_empty_holes(struct flow_dir *d)
+static __always_inline void drop_empty_holes(struct flow_dir *d, struct holes *h)
 {
 	__u8 n = 0;
 
 	for (int i = 0; i < MAX_HOLES; i++) {
 		if (i >= d->holes)
 			break;
-		if (d->hole_start[i] == d->hole_end[i])
+		if (h->start[i] == h->end[i])
 			continue;
 		if (n < MAX_HOLES) {
-			d->hole_start[n] = d->hole_start[i];
-			d->hole_end[n] = d->hole_end[i];
+			h->start[n] = h->start[i];
+			h->end[n] = h->end[i];
 		}
 		n++;
 	}
@@ -166,6 +176,7 @@ static __always_inline void drop_empty_holes(struct flow_dir *d)
 static __always_inline bool note_payload(struct flow *f, struct flow_dir *d, __u8 dir, __u32 seq,
 					 __u32 len)
 {
+	struct holes *h = &f->holes[dir & 1];
 	__u32 end = seq + len;
 	__s32 ahead, gain;
 
@@ -192,15 +203,15 @@ static __always_inline bool note_payload(struct flow *f, struct flow_dir *d, __u
 		__u32 filled = 0;
 
 		if (d->holes) {
-			filled = fill_holes(d, seq, old_end);
-			drop_empty_holes(d);
+			filled = fill_holes(d, h, seq, old_end);
+			drop_empty_holes(d, h);
 		}
 		d->payload += filled;
 		d->retrans += old_end - seq - filled;
 	} else if (ahead > 0) {
 		if (d->holes < MAX_HOLES) {
-			d->hole_start[d->holes & (MAX_HOLES - 1)] = d->nxt;
-			d->hole_end[d->holes & (MAX_HOLES - 1)] = seq;
+			h->start[d->holes & (MAX_HOLES - 1)] = d->nxt;
+			h->end[d->holes & (MAX_HOLES - 1)] = seq;
 			d->holes++;
 		} else {
 			/* No room to remember it: taken as seen, for it will be
@@ -271,6 +282,37 @@ static __always_inline void decide(const struct flow *f, const struct flow_dir *
 		e->tail_len = TAIL_BYTES;
 }
 
+/* Keeps back the record of a segment in order of which nothing is copied. */
+static __always_inline bool hold(struct flow *f, const struct segment *s, const struct emission *e)
+{
+	struct skip *k = &f->skip;
+
+	if (!s->len || e->cap || e->tail_len || (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)) ||
+	    !e->next || !e->recent)
+		return false;
+	if (k->len && (k->dir != s->dir || k->end != s->seq || k->len + s->len > HOLD_BYTES))
+		return false;
+	k->ts_ns = e->ts_ns;
+	k->end = s->seq + s->len;
+	k->len += s->len;
+	k->ack = s->ack;
+	k->dir = s->dir;
+	return true;
+}
+
+/* Takes what was kept back into the record of this segment, or before it. */
+static __always_inline void release(struct flow *f, const struct segment *s, struct emission *e)
+{
+	if (!f->skip.len)
+		return;
+	if (f->skip.dir == s->dir && f->skip.end == s->seq && !e->cap &&
+	    !(s->flags & (TCP_SYN | TCP_RST)))
+		e->back = f->skip.len;
+	else
+		e->skip = f->skip;
+	f->skip.len = 0;
+}
+
 /* Is the segment of a connection that a replay opened? The flow knows, by the mark
  * of its first packet. With another connection on the same four-tuple that changes. */
 static __always_inline bool is_replay(struct flow *f, const struct segment *s,
@@ -319,6 +361,10 @@ static __always_inline int book(struct flow *f, struct segment *s, __u32 hook, s
 	__u32 seq = s->seq + !!(s->flags & TCP_SYN);
 	int outcome = OUT_EMITTED;
 
+	/* Kept in memory, where the verifier does not follow what they depend on. */
+	e->recent = (__s64)(e->ts_ns - f->last_ns) <= HOLD_NS;
+	e->next = d->seq_known && !d->holes && seq == d->nxt;
+
 	if (!owns(f, d, s, hook))
 		return OUT_DUPLICATE;
 	if (f->last_ns < e->ts_ns) /* else a coarse time, or one from another CPU */
@@ -348,9 +394,16 @@ static __always_inline int book(struct flow *f, struct segment *s, __u32 hook, s
 	if ((s->flags & TCP_RST) || (d->fin && (other->fin || !other->seen)))
 		f->closed = 1;
 	decide(f, d, s, seq, e);
-	if (outcome == OUT_EMITTED && !e->wanted)
-		outcome = OUT_COUNTED;
-	return outcome;
+	if (outcome != OUT_EMITTED)
+		return outcome;
+	if (!e->wanted)
+		return OUT_COUNTED;
+	if (hold(f, s, e)) {
+		e->held = 1;
+		return e->unasked ? OUT_EMITTED : OUT_COUNTED;
+	}
+	release(f, s, e);
+	return OUT_EMITTED;
 }
 
 static __always_inline __u32 hash_key(const struct flow_key *k)

@@ -1,6 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/* Segment -> ring record. A record's size must be a constant for the verifier, so
- * there is one reservation a size class; payload is read straight into it. */
+/* Segment -> ring record. Up to DRAFT_BYTES a record is put together in memory of
+ * this CPU and then copied to the ring, with no byte to spare: dense records touch
+ * fewer cache lines, which is worth more than the second copy costs. What is larger is
+ * read straight into the ring; there the verifier wants a constant size. */
 #ifndef GORTAP_EMIT_H
 #define GORTAP_EMIT_H
 
@@ -18,39 +19,72 @@ struct slice {
 	__u8 tail_len;
 };
 
-/* cap <= class; class is a constant. */
-static __always_inline int emit_class(struct frame *f, const struct segment *s,
-				      const struct slice *sl, void *ring, __u64 *wake, __u64 ts_ns,
-				      const __u32 class)
+static __always_inline void fill(struct event *e, const struct segment *s, const struct slice *sl,
+				 const struct emission *em)
 {
-	struct event *e = bpf_ringbuf_reserve(ring, sizeof(*e) + class, 0);
-	__u64 cap = sl->cap;
-
-	if (!e)
-		return OUT_RING_FULL;
-	e->ts_ns = ts_ns;
+	e->ts_ns = em->ts_ns;
 	e->type = EVENT_SEGMENT;
 	e->dir = s->dir;
 	e->flags = sl->flags;
 	e->tail_len = sl->tail_len;
-	e->seq = sl->seq;
+	e->seq = sl->seq - em->back;
 	e->ack = s->ack;
-	e->len = sl->len;
-	e->cap = cap;
+	e->len = sl->len + em->back;
+	e->cap = sl->cap;
 	e->net_bytes = sl->net_bytes;
 	e->window = s->window;
 	e->pad0 = 0;
 	e->pad1 = 0;
 	e->key = s->key;
-	if (class) {
-		/* Clang would bound a copy of cap and pass the original on. */
-		asm volatile("" : "+r"(cap));
-		if (cap > class)
-			cap = class;
-		if (cap > 0 && load(f, sl->off, e + 1, cap))
-			goto failed;
+}
+
+/* cap <= DRAFT_BYTES */
+static __always_inline int emit_draft(struct frame *f, const struct segment *s,
+				      const struct slice *sl, void *ring, __u64 *wake,
+				      const struct emission *em)
+{
+	__u32 zero = 0;
+	struct draft *d = bpf_map_lookup_elem(&drafts, &zero);
+	__u64 cap = sl->cap;
+
+	if (!d)
+		return OUT_RING_FULL;
+	fill(&d->event, s, sl, em);
+	/* Clang would bound a copy of cap and pass the original on. */
+	asm volatile("" : "+r"(cap));
+	if (cap > DRAFT_BYTES)
+		cap = DRAFT_BYTES;
+	if (cap > 0 && load(f, sl->off, d->data, cap))
+		return OUT_COPY_FAILED;
+	if (sl->tail_len) {
+		if (load(f, sl->off + sl->len - TAIL_BYTES, d->data + cap, TAIL_BYTES))
+			return OUT_COPY_FAILED;
+		cap += TAIL_BYTES;
 	}
-	if (sl->tail_len && load(f, sl->off + sl->len - TAIL_BYTES, e->tail, TAIL_BYTES))
+	if (bpf_ringbuf_output(ring, d, sizeof(d->event) + cap, BPF_RB_NO_WAKEUP))
+		return OUT_RING_FULL;
+	wake_after(ring, wake);
+	return OUT_EMITTED;
+}
+
+/* cap <= class; class is a constant. No tail: what is cut has a small budget. */
+static __always_inline int emit_class(struct frame *f, const struct segment *s,
+				      const struct slice *sl, void *ring, __u64 *wake,
+				      const struct emission *em, const __u32 class)
+{
+	struct event *e = bpf_ringbuf_reserve(ring, sizeof(*e) + class + TAIL_BYTES, 0);
+	__u64 cap = sl->cap;
+
+	if (!e)
+		return OUT_RING_FULL;
+	fill(e, s, sl, em);
+	asm volatile("" : "+r"(cap));
+	if (cap > class)
+		cap = class;
+	if (cap > 0 && load(f, sl->off, e + 1, cap))
+		goto failed;
+	if (sl->tail_len &&
+	    load(f, sl->off + sl->len - TAIL_BYTES, (void *)(e + 1) + cap, TAIL_BYTES))
 		goto failed;
 	bpf_ringbuf_submit(e, wake_flags(ring, wake));
 	return OUT_EMITTED;
@@ -60,24 +94,50 @@ failed:
 }
 
 static __always_inline int emit_slice(struct frame *f, const struct segment *s,
-				      const struct slice *sl, void *ring, __u64 *wake, __u64 ts_ns)
+				      const struct slice *sl, void *ring, __u64 *wake,
+				      const struct emission *em)
 {
-	if (sl->cap == 0)
-		return emit_class(f, s, sl, ring, wake, ts_ns, 0);
-	if (sl->cap <= 160)
-		return emit_class(f, s, sl, ring, wake, ts_ns, 160);
-	if (sl->cap <= 928)
-		return emit_class(f, s, sl, ring, wake, ts_ns, 928);
-	if (sl->cap <= 2080)
-		return emit_class(f, s, sl, ring, wake, ts_ns, 2080);
 	if (sl->cap <= 8192)
-		return emit_class(f, s, sl, ring, wake, ts_ns, 8192);
-	return emit_class(f, s, sl, ring, wake, ts_ns, SLICE);
+		return emit_class(f, s, sl, ring, wake, em, 8192);
+	return emit_class(f, s, sl, ring, wake, em, SLICE);
+}
+
+/* Bytes that are copied after all do not go into one record with those skipped. */
+static __always_inline void split_skip(const struct segment *s, struct emission *em)
+{
+	em->skip.ts_ns = em->ts_ns;
+	em->skip.end = s->seq;
+	em->skip.len = em->back;
+	em->skip.ack = s->ack;
+	em->skip.dir = s->dir;
+	em->back = 0;
+}
+
+/* Tells what was skipped before this segment and is no part of its record. */
+static __always_inline int emit_skip(const struct segment *s, const struct skip *k, void *ring)
+{
+	__u32 zero = 0;
+	struct draft *d = bpf_map_lookup_elem(&drafts, &zero);
+
+	if (!d)
+		return OUT_RING_FULL;
+	__builtin_memset(&d->event, 0, sizeof(d->event));
+	d->event.ts_ns = k->ts_ns;
+	d->event.type = EVENT_SEGMENT;
+	d->event.dir = k->dir;
+	d->event.flags = TCP_ACK;
+	d->event.seq = k->end - k->len;
+	d->event.ack = k->ack;
+	d->event.len = k->len;
+	d->event.key = s->key;
+	if (bpf_ringbuf_output(ring, d, sizeof(d->event), BPF_RB_NO_WAKEUP))
+		return OUT_RING_FULL;
+	return OUT_EMITTED;
 }
 
 /* Writes the segment's record, or several where its copy is larger than a slice.
  * Where one does not fit, the rest is not tried. */
-static __always_inline int emit(struct frame *f, const struct segment *s, const struct emission *em)
+static __always_inline int emit(struct frame *f, const struct segment *s, struct emission *em)
 {
 	__u32 shard = em->shard, left = s->len, cap = em->cap;
 	__u8 tail_len = em->tail_len;
@@ -95,6 +155,19 @@ static __always_inline int emit(struct frame *f, const struct segment *s, const 
 		set_depth(&s->key, DEPTH_ALL);
 		cap = left;
 		tail_len = 0;
+		if (em->back)
+			split_skip(s, em);
+	} else if (em->held) {
+		return OUT_COUNTED;
+	}
+	if (em->skip.len && emit_skip(s, &em->skip, ring) != OUT_EMITTED)
+		return OUT_RING_FULL;
+	if (cap <= DRAFT_BYTES) {
+		sl.len = left;
+		sl.cap = cap;
+		sl.flags = s->flags;
+		sl.tail_len = tail_len;
+		return emit_draft(f, s, &sl, ring, wake, em);
 	}
 	for (int i = 0; i < MAX_SLICES; i++) {
 		bool last = cap <= SLICE;
@@ -107,7 +180,7 @@ static __always_inline int emit(struct frame *f, const struct segment *s, const 
 		sl.flags = last ? s->flags : s->flags & ~(TCP_FIN | TCP_RST | TCP_PSH);
 		if (i)
 			sl.flags &= ~TCP_SYN;
-		outcome = emit_slice(f, s, &sl, ring, wake, em->ts_ns);
+		outcome = emit_slice(f, s, &sl, ring, wake, em);
 		if (outcome != OUT_EMITTED || last)
 			return outcome;
 		sl.seq += SLICE + (!i && (s->flags & TCP_SYN));

@@ -48,6 +48,7 @@ struct flow_key {
 	__u32 net; /* always 0 in live capture */
 };
 
+/* A cache line: with the head of struct flow all that a usual packet touches. */
 struct flow_dir {
 	__u64 packets;
 	__u64 bytes;	/* layer 3 */
@@ -59,9 +60,7 @@ struct flow_dir {
 	__u32 ack;	/* highest acknowledgement sent */
 	__u32 owner;	/* the hook that counts this direction: ifindex << 1 | egress */
 	__u32 oow_nxt;	/* end of the last out-of-window segment */
-	__u32 hole_start[MAX_HOLES];
-	__u32 hole_end[MAX_HOLES];
-	__u8 holes;
+	__u8 holes;	/* in use of struct flow's */
 	__u8 seen;	/* owner is set */
 	__u8 seq_known; /* nxt is set */
 	__u8 ack_known;
@@ -71,13 +70,30 @@ struct flow_dir {
 	__u8 pad;
 };
 
+struct holes {
+	__u32 start[MAX_HOLES];
+	__u32 end[MAX_HOLES];
+};
+
+/* Bytes in order that are counted and not copied, and that no record has told yet:
+ * the flow's next record does, whichever direction it is of. Nothing of the other
+ * direction came since they began, so that this changes no order. */
+struct skip {
+	__u64 ts_ns; /* of the last of them */
+	__u32 end;   /* sequence number behind the last */
+	__u32 len;   /* 0: none */
+	__u32 ack;   /* what the last of them acknowledged */
+	__u8 dir;
+	__u8 pad[3];
+};
+
+/* In a hash table's element the key ends 40 bytes before the end of a cache line:
+ * so long is what comes before dirs. */
 struct flow {
 	struct bpf_spin_lock lock;
-	__u32 hash;	/* of the key: an element that was freed and used again differs */
-	__u64 first_ns; /* CLOCK_MONOTONIC; of bare acknowledgements the last tick */
+	__u32 hash; /* of the key: an element that was freed and used again differs */
 	__u64 last_ns;
-	struct flow_dir dirs[2];
-	__u32 shard;
+	__u8 shard;
 	__u8 turn;   /* direction of the last new payload */
 	__u8 opener; /* direction of the first SYN */
 	__u8 opener_known;
@@ -86,12 +102,17 @@ struct flow {
 	__u8 dead;	/* being evicted */
 	__u8 unsampled; /* counted only, for as long as it lives */
 	__u8 replay;	/* what a replay sent, and the answers: ignored */
-	__u8 pad[4];
+	__u8 pad[7];
+	__u64 first_ns; /* CLOCK_MONOTONIC; of bare acknowledgements the last tick */
+	struct flow_dir dirs[2];
+	struct skip skip;
+	struct holes holes[2];
 };
 
 enum event_type { EVENT_SEGMENT = 1, EVENT_FLOW_END = 2 };
 
-/* One TCP segment, or a slice of a large one; followed by cap payload bytes. */
+/* One TCP segment, a slice of a large one, or one with what was skipped before it;
+ * followed by cap payload bytes, and by the last tail_len bytes. */
 struct event {
 	__u64 ts_ns; /* CLOCK_MONOTONIC */
 	__u8 type;
@@ -107,7 +128,6 @@ struct event {
 	__u16 pad0;
 	__u32 pad1;
 	struct flow_key key;
-	__u8 tail[TAIL_BYTES]; /* the last bytes of the payload; undefined where tail_len is 0 */
 };
 
 struct dir_totals {
@@ -129,6 +149,7 @@ struct flow_end {
 	__u64 last_ns;
 	struct flow_key key;
 	struct dir_totals dirs[2];
+	struct skip skip; /* what no record has told */
 };
 
 enum command { CMD_EVICT = 1, CMD_SET_DEPTH = 2 };

@@ -3,6 +3,7 @@
 #define GORTAP_MAPS_H
 
 #define MAX_SHARDS 64
+#define DRAFT_BYTES 2080
 
 /* Not LRU: an eviction by the kernel would lose a flow's last bytes. User
  * space evicts through the control program. Not preallocated: an idle machine
@@ -28,6 +29,19 @@ struct {
 	__type(key, __u32);
 	__type(value, struct new_flow);
 } new_flows SEC(".maps");
+
+/* Where a record of moderate size is put together. */
+struct draft {
+	struct event event;
+	__u8 data[DRAFT_BYTES + TAIL_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct draft);
+} drafts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -27,4 +27,19 @@ static __always_inline __u64 wake_flags(void *ring, volatile __u64 *at)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* The same for a record that is in the ring already. Only an empty one can wake then;
+ * where there is no room for it the reader is far from sleep. */
+static __always_inline void wake_after(void *ring, volatile __u64 *at)
+{
+	void *nothing;
+
+	if (!at || !*at || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < *at)
+		return;
+	nothing = bpf_ringbuf_reserve(ring, 8, 0);
+	if (!nothing)
+		return;
+	*at = 0; /* once */
+	bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 #endif

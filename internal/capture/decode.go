@@ -49,7 +49,7 @@ func (s *shard) deliver(record []byte) {
 		tail.Seq++
 	}
 	tail.Len = int(e.TailLen)
-	tail.Data = e.Tail[:e.TailLen]
+	tail.Data = record[eventSize+int(e.Cap) : eventSize+int(e.Cap)+int(e.TailLen)]
 	tail.NetBytes = 0
 	tail.Flags &^= flow.SYN
 	seg.Len -= tail.Len
@@ -72,6 +72,13 @@ func (s *shard) deliverEnd(e *bpf.CaptureFlowEnd) {
 	for i := range e.Dirs {
 		d := &e.Dirs[i]
 		s.totals.Dirs[i] = flow.DirTotals{Packets: d.Packets, Bytes: d.Bytes, Payload: d.Payload, Retransmitted: d.Retrans}
+	}
+	if k := &e.Skip; k.Len > 0 {
+		s.segment = flow.Segment{
+			Key: s.totals.Key, Dir: flow.Dir(k.Dir), Flags: flow.ACK, Cut: flow.Skipped,
+			Seq: k.End - k.Len, Ack: k.Ack, Len: int(k.Len), TsNs: s.clock.unix(k.TsNs),
+		}
+		s.handler.Segment(&s.segment)
 	}
 	s.handler.End(&s.totals)
 }

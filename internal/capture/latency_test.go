@@ -111,7 +111,7 @@ func BenchmarkLatency(b *testing.B) {
 
 // BenchmarkIdle tells what a capture costs that has nothing to do.
 func BenchmarkIdle(b *testing.B) {
-	running(b, Options{TurnBudget: 2048}, silent{})
+	running(b, Options{RequestBudget: 2048, ResponseBudget: 2048}, silent{})
 	time.Sleep(time.Second) // until it takes itself for idle
 	var before, after unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &before)
@@ -124,4 +124,3 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(100*cpu.Seconds()/seconds, "%core")
 	b.ReportMetric(0, "ns/op")
 }
-

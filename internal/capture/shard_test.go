@@ -2,6 +2,7 @@ package capture
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -37,14 +38,14 @@ func testKey() flow.Key {
 
 // eventRecord returns a record as the kernel writes it: with room behind the
 // payload, up to the end of its size class.
-func eventRecord(e bpf.CaptureEvent, payload string) []byte {
+func eventRecord(e bpf.CaptureEvent, payload string, tail ...string) []byte {
 	e.Type = uint8(bpf.CaptureEventTypeEVENT_SEGMENT)
 	e.Cap = uint32(len(payload))
 	k := testKey()
 	e.Key = *kernelKey(&k)
 	b := make([]byte, eventSize+len(payload)+100)
 	*(*bpf.CaptureEvent)(unsafe.Pointer(&b[0])) = e
-	copy(b[eventSize:], payload)
+	copy(b[eventSize:], payload+strings.Join(tail, ""))
 	return b
 }
 
@@ -75,8 +76,7 @@ func TestTailBecomesASegmentOfItsOwn(t *testing.T) {
 			k := &keeper{}
 			s := &shard{handler: k}
 			e := bpf.CaptureEvent{Flags: uint8(flags), Seq: 0xfffffff0, Len: 1000, NetBytes: 1040, TailLen: 16}
-			copy(e.Tail[:], "the last 16 byte")
-			s.deliver(eventRecord(e, "start"))
+			s.deliver(eventRecord(e, "start", "the last 16 byte"))
 			tailSeq := e.Seq + 984
 			if flags.Has(flow.SYN) {
 				tailSeq++
@@ -89,6 +89,23 @@ func TestTailBecomesASegmentOfItsOwn(t *testing.T) {
 				t.Errorf("segments (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What no record has told of a flow comes before its end.
+func TestEndTellsWhatWasSkipped(t *testing.T) {
+	k := &keeper{}
+	s := &shard{handler: k}
+	end := make([]byte, unsafe.Sizeof(bpf.CaptureFlowEnd{}))
+	e := (*bpf.CaptureFlowEnd)(unsafe.Pointer(&end[0]))
+	e.Type = uint8(bpf.CaptureEventTypeEVENT_FLOW_END)
+	key := testKey()
+	e.Key = *kernelKey(&key)
+	e.Skip = bpf.CaptureSkip{TsNs: 9, End: 1000, Len: 300, Ack: 77, Dir: 1}
+	s.deliver(end)
+	want := []flow.Segment{{Key: testKey(), Dir: flow.FromB, Flags: flow.ACK, Seq: 700, Ack: 77, Len: 300, TsNs: 9}}
+	if diff := cmp.Diff(want, k.segments); diff != "" {
+		t.Errorf("segments (-want +got):\n%s", diff)
 	}
 }
 

@@ -46,7 +46,7 @@ func TestSleepEndsWhenThereIsSomethingToDo(t *testing.T) {
 
 	await(t, "what was there already", asleep(s, 1))
 
-	woken = asleep(s, 3000)
+	woken = asleep(s, 1000)
 	for i := range uint32(4) {
 		packet(1000 + 200*i)
 	}
