@@ -76,6 +76,13 @@ var errDown = errors.New("target is down")
 
 // dial connects. It fails at once while the target is known to be down.
 func (o *Output) dial(address string, config *tls.Config) (*conn, error) {
+	if address != o.target.address { // where a redirect leads says nothing of the target
+		c, err := o.connect(address, config)
+		if err == nil {
+			o.stats.add(&o.stats.opened)
+		}
+		return c, err
+	}
 	if o.health.down() {
 		return nil, errDown
 	}

@@ -12,6 +12,10 @@ import (
 func (s *session) complete() {
 	now := s.o.now()
 	f := s.sent[0]
+	if next, ok := s.redirect(&f); ok {
+		s.goOn(next)
+		return
+	}
 	s.o.stats.answer(s.resp.status, len(f.r.Data), time.Duration(now-f.startNs))
 	s.tell(&f, s.reply, now)
 	s.conn.served++
@@ -39,7 +43,7 @@ func (s *session) complete() {
 
 // pop1 forgets the oldest request.
 func (s *session) pop1() {
-	s.pending -= len(s.sent[0].r.Data)
+	s.pending -= len(s.sent[0].data)
 	n := copy(s.sent, s.sent[1:])
 	s.sent[n] = inflight{}
 	s.sent = s.sent[:n]
@@ -47,7 +51,7 @@ func (s *session) pop1() {
 
 // endsConnection reports whether nothing more can go over the connection after f.
 func (s *session) endsConnection(f *inflight) bool {
-	return !s.resp.keepAlive || f.req.closes || f.holding || s.broken
+	return !s.resp.keepAlive || f.req.closes || f.holding || s.broken || s.away
 }
 
 // settle waits for the rest of the upload that was answered early, if no other

@@ -94,7 +94,7 @@ func (m *streams) ready() (why reason, ok bool) {
 		config = config.Clone()
 		config.NextProtos = []string{http2.NextProtoTLS}
 	}
-	if why, ok = m.s.reach(config); !ok {
+	if why, ok = m.s.reach(m.s.o.target.address, config); !ok {
 		return why, false
 	}
 	// It reads from now on, in a goroutine that ends with the connection.

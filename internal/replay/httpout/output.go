@@ -81,9 +81,9 @@ func New(cfg Config) (*Output, error) {
 	}
 	o.tcp = dialer.DialContext
 	if t.tls {
-		o.tls = &tls.Config{ServerName: cfg.ServerName, InsecureSkipVerify: cfg.SkipVerify, RootCAs: cfg.RootCAs}
-		if o.tls.ServerName == "" {
-			o.tls.ServerName = t.name
+		o.tls = o.tlsFor(t.name)
+		if cfg.ServerName != "" {
+			o.tls.ServerName = cfg.ServerName
 		}
 	}
 	if cfg.Limit.PerSecond > 0 {
@@ -94,6 +94,10 @@ func New(cfg Config) (*Output, error) {
 	o.timed = func() (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, cfg.Timeout) }
 	o.keeper.Go(o.keep)
 	return o, nil
+}
+
+func (o *Output) tlsFor(name string) *tls.Config {
+	return &tls.Config{ServerName: name, InsecureSkipVerify: o.cfg.SkipVerify, RootCAs: o.cfg.RootCAs}
 }
 
 // Name tells the output by its target.

@@ -66,7 +66,7 @@ func (s *session) releaseBody() {
 		if f := &s.sent[i]; f.holding {
 			f.holding = false
 			if s.conn != nil && !s.broken {
-				s.flushWith(f.r.Data[f.req.head:])
+				s.flushWith(f.data[f.req.head:])
 			}
 		}
 	}

@@ -68,6 +68,7 @@ type session struct {
 	writing chan error // of a write in a goroutine of its own; nil: none
 	broken  bool       // a write has failed: nothing more goes over this connection
 	tunnel  chan struct{}
+	away    bool // the connection is to where a redirect led
 }
 
 // expired is the deadline of what has been interrupted for its age.
@@ -76,8 +77,11 @@ const expired = -1
 // inflight is a request without a whole response.
 type inflight struct {
 	queued
+	data    []byte // what is sent: the record's, or what a redirect made of it
 	req     request
+	host    string // to name in place of the recorded one; empty: keep that
 	startNs int64
+	hops    int  // redirects followed
 	holding bool // its body waits for a 100
 }
 
@@ -170,31 +174,30 @@ func (s *session) send(q queued) {
 		s.reply = s.reply[:0]
 		s.resp.begin(&req, s.o.cfg.Redirects > 0)
 	}
-	f := inflight{queued: q, req: req, startNs: now}
+	f := inflight{queued: q, data: q.r.Data, req: req, host: s.o.target.host, startNs: now}
+	if s.o.cfg.OriginalHost {
+		f.host = ""
+	}
 	if req.expects && len(q.r.Data) > req.head {
 		f.holding = true
 		s.await100(now + int64(continueWait))
 	}
 	s.sent = append(s.sent, f)
-	s.pending += len(q.r.Data)
+	s.pending += len(f.data)
 	s.transmit(&s.sent[len(s.sent)-1])
 }
 
 // transmit writes a request, or gathers it where it is small.
 func (s *session) transmit(f *inflight) {
-	data := f.r.Data
+	data := f.data
 	if f.holding {
 		data = data[:f.req.head]
 	}
-	host := s.o.target.host
-	if s.o.cfg.OriginalHost {
-		host = ""
-	}
 	if len(data) <= inline {
-		s.out = f.req.appendTo(s.out, data, host)
+		s.out = f.req.appendTo(s.out, data, f.host)
 		return
 	}
-	s.out = f.req.appendTo(s.out, data[:f.req.head], host)
+	s.out = f.req.appendTo(s.out, data[:f.req.head], f.host)
 	s.flushWith(data[f.req.head:])
 }
 
@@ -253,12 +256,12 @@ func (s *session) ready() (why reason, ok bool) {
 	if s.conn != nil {
 		return 0, true
 	}
-	return s.reach(s.o.tls)
+	return s.reach(s.o.target.address, s.o.tls)
 }
 
 // reach makes the session's connection.
-func (s *session) reach(config *tls.Config) (why reason, ok bool) {
-	c, err := s.o.dial(s.o.target.address, config)
+func (s *session) reach(address string, config *tls.Config) (why reason, ok bool) {
+	c, err := s.o.dial(address, config)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return deadline, false
@@ -299,7 +302,7 @@ func (s *session) hangUp() {
 	if s.tunnel != nil {
 		<-s.tunnel
 	}
-	s.tunnel, s.broken = nil, false
+	s.tunnel, s.broken, s.away = nil, false, false
 	s.out, s.r, s.w = s.out[:0], 0, 0
 }
 
