@@ -20,6 +20,7 @@ type flight struct {
 	entries map[key]*entry
 	sent    []*entry // those written, the oldest first
 	late    []*entry // those whose time was over
+	owed    int      // of them, those that are still not answered
 	conns   map[uint64]*conn
 	idle    []uint64
 	held    int // bytes held by all connections
@@ -96,6 +97,9 @@ func (f *flight) add(r *record.Record) *entry {
 	e.meta.Data = nil
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if old := f.entries[e.key]; old != nil && old.closed {
+		f.owed--
+	}
 	f.entries[e.key] = e
 	return e
 }
@@ -116,10 +120,13 @@ func (f *flight) wrote(e *entry) {
 	}
 }
 
-// empty says whether all that were written are closed.
-func (f *flight) empty() bool {
+// answered says whether all that were written got an answer.
+func (f *flight) answered() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.owed > 0 {
+		return false
+	}
 	for _, e := range f.sent {
 		if !e.closed {
 			return false
@@ -133,8 +140,12 @@ func (f *flight) empty() bool {
 func (f *flight) find(k key) (e *entry, late bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	e = f.entries[k]
-	return e, e != nil && e.closed
+	if e = f.entries[k]; e == nil || !e.closed {
+		return e, false
+	}
+	f.forget(e) // a second one would be an addition
+	f.owed--
+	return e, true
 }
 
 // close ends the wait for e, and reports whether it was still going on. Its
@@ -168,8 +179,12 @@ func (f *flight) expire(e *entry) {
 		return
 	}
 	f.entries[e.key] = e
+	f.owed++
 	if f.late = append(f.late, e); len(f.late) > maxLate {
-		f.forget(f.late[0])
+		if old := f.late[0]; f.entries[old.key] == old {
+			f.forget(old)
+			f.owed--
+		}
 		f.late = f.late[1:]
 	}
 }
@@ -217,7 +232,10 @@ func (f *flight) land() []*entry {
 			lost = append(lost, e)
 		}
 	}
-	f.sent = nil
+	for _, e := range f.late {
+		f.forget(e)
+	}
+	f.sent, f.late, f.owed = nil, nil, 0
 	return lost
 }
 

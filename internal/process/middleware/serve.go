@@ -142,7 +142,7 @@ func (m *Middleware) await(life context.Context, c *child) bool {
 		if idle += m.tick; now != lines || m.blocked.Load() {
 			lines, idle = now, 0
 		}
-		if idle >= m.cfg.Timeout || idle >= grace && m.flight.empty() {
+		if idle >= max(grace, m.cfg.Timeout) || idle >= grace && m.flight.answered() {
 			return false
 		}
 	}
