@@ -13,6 +13,9 @@ func (d *differ) bodies(a, b *view) {
 	switch {
 	case a.noBody != b.noBody || bytes.Equal(a.body, b.body) && a.broken == b.broken:
 		return // which of the two have none, the status says
+	case a.cut || b.cut:
+		d.parts(a, b)
+		return
 	case a.broken != b.broken:
 		d.add([]byte("body coding"), coding(a), coding(b), false)
 		return
@@ -24,6 +27,16 @@ func (d *differ) bodies(a, b *view) {
 		return
 	}
 	d.bytes("body", a.body, b.body)
+}
+
+// parts compares bodies of which at least one is not there whole. Of one with a
+// structure, half says too little.
+func (d *differ) parts(a, b *view) {
+	n := min(len(a.body), len(b.body))
+	longer := !a.cut && len(a.body) == n || !b.cut && len(b.body) == n
+	if a.form == asBytes && b.form == asBytes && (longer && len(a.body) != len(b.body) || !bytes.Equal(a.body[:n], b.body[:n])) {
+		d.bytes("body", a.body, b.body)
+	}
 }
 
 func coding(v *view) []byte {

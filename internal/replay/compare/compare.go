@@ -158,7 +158,10 @@ func (c *Comparer) settleOld() {
 
 // settle compares what there is of an exchange, or counts what is missing.
 func (c *Comparer) settle(e *entry) {
-	if why, ok := e.missing(); !ok {
+	if why, ok := e.missing(); !ok && why == noReplay && c.config.Sampled {
+		c.table.remove(e, true)
+		return
+	} else if !ok {
 		c.table.unpaired[why]++
 		c.table.remove(e, false)
 		return

@@ -34,12 +34,18 @@ type Config struct {
 	MaxPending int
 	// MaxBody is how much of a decoded body is compared: 8 MiB.
 	MaxBody int
+	// ResponseLimit is how much of a response's body the replay keeps; 0: all.
+	// Bodies that reach it are compared as far as they go.
+	ResponseLimit int
 	// MaxEndpoints and MaxPlaces (of an endpoint) are told apart: 300 and 200.
 	// What is beyond is "(other)".
 	MaxEndpoints, MaxPlaces int
 	// MaxExamples are kept of a difference: 3.
 	MaxExamples int
 
+	// Sampled says that the replay leaves requests out on purpose. Those without
+	// a replayed response are not counted as missing then.
+	Sampled bool
 	// Block makes the calls that bring a response wait rather than drop where
 	// the comparison is slower than they are. It is meant for files; live, the
 	// caller may be the capture.

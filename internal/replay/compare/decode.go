@@ -49,7 +49,7 @@ func (v *view) decode(d *decoders, limit int) {
 		return
 	}
 	body, err := d.undo(v.decoded, v.coded, coding, limit)
-	if err != nil {
+	if err != nil && !v.cut {
 		v.broken = true
 		v.limit(limit)
 		return
@@ -70,7 +70,8 @@ func (v *view) limit(n int) {
 var errCoding = errors.New("unknown content coding")
 
 // undo writes what the codings of b, a list with the last applied one last, are
-// made from over dst: at most a byte more than limit.
+// made from over dst: at most a byte more than limit. With an error it returns what
+// could be decoded.
 func (d *decoders) undo(dst, b, codings []byte, limit int) ([]byte, error) {
 	for n := 0; len(codings) > 0; n++ {
 		if n == maxCodings {
@@ -95,8 +96,10 @@ func (d *decoders) undo(dst, b, codings []byte, limit int) ([]byte, error) {
 		if n > 0 {
 			dst = nil // it is what r reads from
 		}
-		if dst, err = appendAll(dst[:0], r, limit+1); err != nil {
+		if dst, err = appendAll(dst[:0], r, limit+1); err != nil && len(codings) > 0 {
 			return nil, err
+		} else if err != nil {
+			return dst, err
 		}
 		b = dst
 	}
@@ -165,7 +168,7 @@ func appendAll(dst []byte, r io.Reader, limit int) ([]byte, error) {
 			return dst, nil
 		}
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
 	}
 	return dst, nil

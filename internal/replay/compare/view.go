@@ -31,7 +31,7 @@ type view struct {
 	noBody   bool   // by status or method, not by chance
 	coded    []byte // the body without transfer coding
 	body     []byte // and without content coding; set by decode
-	cut      bool   // body was cut at the limit
+	cut      bool   // there is more of the body, which nobody kept
 	broken   bool   // the content coding could not be undone: body is coded
 	form     form
 
@@ -50,8 +50,9 @@ const (
 )
 
 // read takes a message in the form of record.Record.Data apart. method is that of
-// the request, nil where it is not known.
-func (v *view) read(data, method []byte) error {
+// the request, nil where it is not known. Where limit is not 0, whoever kept the
+// response kept no more of its body than that.
+func (v *view) read(data, method []byte, limit int) error {
 	v.status, v.head, v.trailers, v.names = 0, v.head[:0], v.trailers[:0], v.names[:0]
 	v.noBody, v.coded, v.body, v.cut, v.broken, v.form = false, nil, nil, false, false, asBytes
 	line, rest, ok := cutLine(data)
@@ -73,7 +74,14 @@ func (v *view) read(data, method []byte) error {
 	if v.noBody {
 		return nil
 	}
-	return v.readBody(rest)
+	err := v.readBody(rest)
+	if limit > 0 && len(rest) >= limit {
+		v.cut = true
+		if errors.Is(err, errCut) {
+			return nil
+		}
+	}
+	return err
 }
 
 func statusOf(line []byte) (int, bool) {
@@ -202,7 +210,8 @@ func (v *view) dechunk(b []byte) error {
 			return nil
 		}
 		if uint64(len(rest)) < size {
-			v.plain = append(v.plain, rest...)
+			v.plain = append(append(v.plain, v.coded...), rest...)
+			v.coded = nil
 			return v.endChunks(errCut)
 		}
 		switch {

@@ -49,7 +49,7 @@ func TestViewTakesResponsesApart(t *testing.T) {
 		"a bad status":     {"HTTP/1.1 2x0 OK\r\n\r\n", "GET", 0, "", errNotHTTP},
 	} {
 		var v view
-		err := v.read([]byte(c.data), []byte(c.method))
+		err := v.read([]byte(c.data), []byte(c.method), 0)
 		if !errors.Is(err, c.err) || v.status != c.status || string(v.coded) != c.body {
 			t.Errorf("%s: status %d, body %q, error %v, want %d, %q, %v", name, v.status, v.coded, err, c.status, c.body, c.err)
 		}
@@ -58,7 +58,7 @@ func TestViewTakesResponsesApart(t *testing.T) {
 
 func TestViewJoinsFoldedFieldsAndSortsNames(t *testing.T) {
 	var v view
-	if err := v.read([]byte("HTTP/1.1 200 OK\r\nX-B: 1\r\n  2\r\nnonsense\r\nx-a:\t3 \r\n\r\n"), nil); err != nil {
+	if err := v.read([]byte("HTTP/1.1 200 OK\r\nX-B: 1\r\n  2\r\nnonsense\r\nx-a:\t3 \r\n\r\n"), nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprintf("%s", v.head); got != "[{x-a 3} {x-b 1 2}]" {
@@ -137,10 +137,10 @@ func newTestWorker(t testing.TB, c Config) *worker {
 // places compares two responses and returns where they differ.
 func (w *worker) places(t testing.TB, method string, a, b []byte) (out []string) {
 	t.Helper()
-	if err := w.views[0].read(a, []byte(method)); err != nil {
+	if err := w.views[0].read(a, []byte(method), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.views[1].read(b, []byte(method)); err != nil {
+	if err := w.views[1].read(b, []byte(method), w.config.ResponseLimit); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range w.pair(&w.differ, &w.views[1]) {
@@ -197,7 +197,7 @@ func FuzzViewComparesWithItself(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/; Expires=x\r\nA: 1\r\nA: 2\r\n\r\n"), "HEAD")
 	f.Fuzz(func(t *testing.T, data []byte, method string) {
 		w := newTestWorker(t, Config{MaxBody: 1 << 16})
-		if w.views[0].read(data, []byte(method)) != nil {
+		if w.views[0].read(data, []byte(method), 0) != nil {
 			return
 		}
 		if got := w.places(t, method, data, bytes.Clone(data)); len(got) > 0 {
@@ -210,4 +210,38 @@ func FuzzViewComparesWithItself(f *testing.F) {
 			t.Errorf("differs from itself, decoded, in %s", got[0].place)
 		}
 	})
+}
+
+func TestResponsesThatTheReplayCutAreComparedAsFarAsTheyGo(t *testing.T) {
+	const limit = 3000
+	w := newTestWorker(t, Config{ResponseLimit: limit, IgnoreHeaders: []string{"Content-Encoding"}})
+	random := rand.New(rand.NewPCG(3, 4))
+	body := make([]byte, 40_000)
+	for i := range body {
+		body[i] = byte('a' + random.IntN(26))
+	}
+	cut := func(data []byte) []byte {
+		head := bytes.Index(data, []byte("\r\n\r\n")) + 4
+		return data[:min(len(data), head+limit)]
+	}
+	text := func(data []byte) []byte {
+		return bytes.Replace(data, []byte("application/json"), []byte("text/plain"), 1)
+	}
+	changed := bytes.Clone(body)
+	changed[100]++
+	for _, coding := range codings()[:6] {
+		whole := text(inAnyForm(t, random, coding, body))
+		if got := w.places(t, "GET", whole, cut(text(inAnyForm(t, random, coding, body)))); len(got) > 0 || !w.views[1].cut {
+			t.Errorf("%q: the beginning of the same differs: %v", coding, got)
+		}
+		if got := w.places(t, "GET", whole, cut(text(inAnyForm(t, random, "", changed)))); len(got) != 1 {
+			t.Errorf("%q: another beginning does not differ: %v", coding, got)
+		}
+		if got := w.places(t, "GET", text(inAnyForm(t, random, coding, body[:1000])), cut(text(inAnyForm(t, random, "", body)))); len(got) != 1 {
+			t.Errorf("%q: a longer one does not differ: %v", coding, got)
+		}
+		if got := w.places(t, "GET", whole, cut(inAnyForm(t, random, "", changed))); len(got) != 1 || got[0] != "header content-type" {
+			t.Errorf("%q: half of a structure was compared: %v", coding, got)
+		}
+	}
 }

@@ -63,14 +63,14 @@ func (w *worker) compare(e *entry, b *books) {
 	if reference == nil {
 		reference, second = e.parts[baseline], e.parts[baseline2]
 	}
-	if w.read(&w.views[0], reference, e.method) != nil {
+	if w.read(&w.views[0], reference, e.method, e.parts[original] == nil) != nil {
 		b.incomplete(e)
 		return
 	}
 	o := outcome{entry: e, byBaseline: e.parts[original] == nil}
 	o.found, o.more = w.against(&w.differ, &w.views[1], e.parts[candidate], e.method)
 	// A baseline that fails, or is cut short, shows no noise.
-	if second != nil && w.read(&w.views[2], second, e.method) == nil {
+	if second != nil && w.read(&w.views[2], second, e.method, true) == nil {
 		o.noise, o.hasNoise = w.pair(&w.noise, &w.views[2]), true
 	}
 	o.cut = w.views[0].cut || w.views[1].cut
@@ -82,8 +82,15 @@ func (w *worker) compare(e *entry, b *books) {
 	b.add(&o)
 }
 
-func (w *worker) read(v *view, r *record.Record, method []byte) error {
-	return v.read(r.Data, method)
+// read takes a response apart; the replay kept no more than the limit of its body.
+func (w *worker) read(v *view, r *record.Record, method []byte, replayed bool) error {
+	if r.Protocol == failure {
+		return errNotHTTP
+	}
+	if replayed {
+		return v.read(r.Data, method, w.config.ResponseLimit)
+	}
+	return v.read(r.Data, method, 0)
 }
 
 // against compares a response that may not be one with the reference.
@@ -93,7 +100,7 @@ func (w *worker) against(d *differ, v *view, r *record.Record, method []byte) (f
 		d.addFailure(r.Data)
 		return d.found, false
 	}
-	if err := w.read(v, r, method); err != nil {
+	if err := w.read(v, r, method, true); err != nil {
 		d.reset()
 		d.addFailure([]byte(err.Error()))
 		return d.found, false
