@@ -94,20 +94,27 @@ __noinline int emit_xdp(struct xdp_md *ctx, struct segment *s, struct emission *
 	return s && em ? emit(&f, s, em) : OUT_MALFORMED;
 }
 
-static __always_inline int tc(struct __sk_buff *skb, bool raw, __u32 egress)
+static __always_inline void observe_tc(struct __sk_buff *skb, bool raw, __u32 egress)
 {
 	struct frame f = { .ctx = skb, .len = skb->len, .xdp = false };
 	struct segment s = { .net_bytes = skb->len };
 	struct emission em = { .replay = skb->mark == REPLAY_MARK };
-	int outcome = OUT_NO_MATCH;
+	int outcome;
 
-	if (raw ? filter_tc_l3(skb) : filter_tc_l2(skb))
-		outcome = parse_tc(skb, &s, raw ? 0 : network_offset(&f));
+	outcome = parse_tc(skb, &s, raw ? 0 : network_offset(&f));
 	if (outcome == OUT_PARSED)
 		outcome = account(&s, skb->ifindex << 1 | egress, &em);
 	if (outcome == OUT_EMITTED)
 		outcome = emit_tc(skb, &s, &em);
 	count(outcome, s.net_bytes);
+}
+
+static __always_inline int tc(struct __sk_buff *skb, bool raw, __u32 egress)
+{
+	if (raw ? filter_tc_l3(skb) : filter_tc_l2(skb))
+		observe_tc(skb, raw, egress);
+	else
+		count(OUT_NO_MATCH, skb->len);
 	return TC_NEXT;
 }
 

@@ -40,7 +40,7 @@ type CaptureCounter struct {
 type CaptureDraft struct {
 	_     structs.HostLayout
 	Event CaptureEvent
-	Data  [2096]uint8
+	Data  [1040]uint8
 }
 
 type CaptureEvent struct {

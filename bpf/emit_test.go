@@ -338,7 +338,7 @@ func TestRecordsTakeTheSpaceOfTheirPayload(t *testing.T) {
 	k := newKernel(t, build{budget: 0})
 	const header, tail, event = 8, 16, int(unsafe.Sizeof(bpf.CaptureEvent{}))
 	for n, takes := range map[int]int{
-		0: 0, 1: 8, 8: 8, 200: 200, 1001: 1008, 2080: 2080,
+		0: 0, 1: 8, 8: 8, 200: 200, 1001: 1008, 1024: 1024, 1025: 2080 + tail, 2080: 2080 + tail,
 		2081: 8192 + tail, 8192: 8192 + tail, 8193: slice + tail, slice: slice + tail,
 	} {
 		k.reset()

@@ -97,6 +97,8 @@ static __always_inline int emit_slice(struct frame *f, const struct segment *s,
 				      const struct slice *sl, void *ring, __u64 *wake,
 				      const struct emission *em)
 {
+	if (sl->cap <= 2080)
+		return emit_class(f, s, sl, ring, wake, em, 2080);
 	if (sl->cap <= 8192)
 		return emit_class(f, s, sl, ring, wake, em, 8192);
 	return emit_class(f, s, sl, ring, wake, em, SLICE);

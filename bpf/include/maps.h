@@ -3,7 +3,7 @@
 #define GORTAP_MAPS_H
 
 #define MAX_SHARDS 64
-#define DRAFT_BYTES 2080
+#define DRAFT_BYTES 1024
 
 /* Not LRU: an eviction by the kernel would lose a flow's last bytes. User
  * space evicts through the control program. Not preallocated: an idle machine
