@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"gortap/bpf"
 	"gortap/internal/flow"
 	"gortap/internal/testutil"
 )
@@ -56,5 +57,46 @@ func TestSampleRatioIsAShare(t *testing.T) {
 	}
 	if got := SampleRatio(0.1).Ratio(); got < 0.0999 || got > 0.1001 {
 		t.Errorf("0.1 comes back as %v", got)
+	}
+}
+
+// User space lets go of the same connections that the kernel does not begin.
+func TestHashIsTheKernels(t *testing.T) {
+	c := openIdle(t, Options{})
+	for port := range uint16(100) {
+		show(t, c, testFrame(40000+port, false, flow.SYN, 1, 0, nil))
+	}
+	n := 0
+	r := newFlowReader(c.objs.Flows)
+	if err := r.each(func(k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) {
+		n++
+		if got := flowKey(k).Hash(); got != f.Hash {
+			t.Errorf("hash of %+v is %#x, the kernel's %#x", k, got, f.Hash)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n != 100 {
+		t.Errorf("%d flows, want 100", n)
+	}
+}
+
+// The kernel's memory for a capture includes its rings, and grows with the flows.
+func TestMemoryIncludesRingsAndFlows(t *testing.T) {
+	c := openIdle(t, Options{Shards: 2})
+	before, err := c.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before < 2<<20 || before > 8<<20 {
+		t.Errorf("%d bytes for two rings of 1 MiB and no flows", before)
+	}
+	putFlows(t, c, 10_000, bpf.CaptureFlow{FirstNs: 1})
+	after, err := c.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after-before < 10_000*100 {
+		t.Errorf("%d bytes more for 10000 flows", after-before)
 	}
 }

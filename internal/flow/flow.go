@@ -5,6 +5,7 @@ package flow
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/netip"
 )
 
@@ -50,6 +51,23 @@ func (k *Key) Source(d Dir) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom16(k.A).Unmap(), k.APort)
 	}
 	return netip.AddrPortFrom(netip.AddrFrom16(k.B).Unmap(), k.BPort)
+}
+
+// Hash spreads connections evenly, and always alike: it is hash_key in
+// bpf/include/account.h, by which the kernel takes samples of connections.
+func (k *Key) Hash() uint32 {
+	le := binary.LittleEndian
+	words := [...]uint64{
+		le.Uint64(k.A[:8]), le.Uint64(k.A[8:]), le.Uint64(k.B[:8]), le.Uint64(k.B[8:]),
+		uint64(k.APort) | uint64(k.BPort)<<16 | uint64(k.Net)<<32,
+	}
+	h := uint64(0x9e3779b97f4a7c15)
+	for _, w := range words {
+		h ^= w
+		h *= 0xff51afd7ed558ccd
+		h ^= h >> 32
+	}
+	return uint32(h)
 }
 
 // Flags are the TCP control bits of a segment, as on the wire (RFC 9293, 3.1).

@@ -4,7 +4,7 @@ import "math"
 
 const (
 	// ringHigh is the fill that is taken for an overload that comes.
-	ringHigh = 0.5
+	ringHigh = 0.75
 	// A step back to more may double the cost: it is only tried where at most this
 	// much of a limit is used,
 	roomy = 0.45

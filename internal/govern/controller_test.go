@@ -28,12 +28,12 @@ func TestLevelFollowsTheLoad(t *testing.T) {
 		readings []Reading
 		want     []Level
 	}{
-		{"within its limits it does all", limits, []Reading{cpu(0.09), cpu(0.1), {Memory: 100}, {RingFill: 0.5}}, []Level{0, 0, 0, 0}},
+		{"within its limits it does all", limits, []Reading{cpu(0.09), cpu(0.1), {Memory: 100}, {RingFill: 0.75}}, []Level{0, 0, 0, 0}},
 		{"a little over: a step each", limits, []Reading{cpu(0.11), cpu(0.12), cpu(0.11)}, []Level{1, 2, 3}},
 		{"far over: at once as far as it takes", limits, []Reading{cpu(0.35), cpu(0.9)}, []Level{2, 6}},
 		{"never beyond counting", limits, []Reading{cpu(100), cpu(100)}, []Level{8, 8}},
 		{"memory", limits, []Reading{{Memory: 101}, {Memory: 99}}, []Level{1, 1}},
-		{"a ring that fills", limits, []Reading{{RingFill: 0.6}}, []Level{1}},
+		{"a ring that fills", limits, []Reading{{RingFill: 0.8}}, []Level{1}},
 		{"records lost", limits, []Reading{{RingLost: 1}}, []Level{1}},
 		{"no limit: the ring alone", Limits{}, []Reading{{CPU: 2, Memory: 1 << 40}, {RingLost: 1}}, []Level{0, 1}},
 		{"whole messages are wanted: fewer connections instead", Limits{CPU: 0.1, KeepBudget: true}, []Reading{cpu(0.11)}, []Level{2}},

@@ -24,7 +24,7 @@ const (
 const NumLevels = int(Count) + 1
 
 // ShortBudget is the turn budget from Short on, in bytes: most heads fit.
-const ShortBudget = 512
+const ShortBudget = 1024
 
 // Sample is the share of the connections that is copied from, 0 to 1.
 func (l Level) Sample() float64 {

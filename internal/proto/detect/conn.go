@@ -14,6 +14,7 @@ type conn struct {
 	sink     proto.Sink
 	parser   proto.Parser
 	raw      raw
+	hash     uint32 // of the key: tells whether it is in the sample
 
 	next  proto.Parser // whom the parser gave the connection to
 	rest  [2][]byte    // with these bytes, by Side
@@ -36,6 +37,9 @@ func (c *conn) believeOpener() {
 
 // Data implements reassembly.Receiver.
 func (c *conn) Data(d flow.Dir, b []byte, tsNs int64) {
+	if !c.detector.keeps(c.hash) {
+		c.leave(tsNs)
+	}
 	if c.parser == nil {
 		c.look(d, b, tsNs)
 		return
@@ -71,6 +75,9 @@ func (c *conn) tellEnds(tsNs int64) {
 
 // Gap implements reassembly.Receiver.
 func (c *conn) Gap(d flow.Dir, n int64, why flow.Gap, tsNs int64) {
+	if !c.detector.keeps(c.hash) {
+		c.leave(tsNs)
+	}
 	if c.parser == nil {
 		c.passGap(d, n, why)
 		return
@@ -120,6 +127,19 @@ func (c *conn) count(why proto.Reason) proto.Parser {
 	c.sink.Residual(&c.conn, why)
 	c.conn.SetDepth(flow.DepthNone)
 	return &c.raw
+}
+
+// leave ends the parsing of a connection that is no longer in the sample.
+func (c *conn) leave(tsNs int64) {
+	switch c.parser {
+	case &c.raw: // nobody parses it
+		return
+	case nil:
+		c.giveUp()
+	default:
+		c.parser.Close(proto.Unsampled, tsNs)
+	}
+	c.parser = c.count(proto.Unsampled)
 }
 
 func reasonOf(why reassembly.CloseReason) proto.Reason {

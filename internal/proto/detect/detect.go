@@ -7,6 +7,9 @@
 package detect
 
 import (
+	"math"
+	"sync/atomic"
+
 	"gortap/internal/flow"
 	"gortap/internal/proto"
 	"gortap/internal/reassembly"
@@ -54,6 +57,7 @@ type Detector struct {
 	table     []Protocol
 	factories []proto.Factory
 	free      []*conn
+	sample    *atomic.Uint32 // nil: all
 }
 
 // New returns a Detector for the given protocols. Where several take the same
@@ -66,6 +70,21 @@ func New(table []Protocol) *Detector {
 	return d
 }
 
+// Follow lets connections go whose flow.Key.Hash is not below sample, those that
+// are open too: their bytes are counted as Unsampled until they end, and the capture
+// is told to copy no more of them. math.MaxUint32 lets none go. Any goroutine may
+// change sample; Follow itself comes before the first Open.
+func (d *Detector) Follow(sample *atomic.Uint32) { d.sample = sample }
+
+// keeps reports whether a connection with this hash is in the sample.
+func (d *Detector) keeps(hash uint32) bool {
+	if d.sample == nil {
+		return true
+	}
+	limit := d.sample.Load()
+	return limit == math.MaxUint32 || hash < limit
+}
+
 // Open returns the receiver of a new connection and tells sink of it. control
 // may be nil. The receiver reads rc until it is closed.
 func (d *Detector) Open(rc *reassembly.Conn, sink proto.Sink, control flow.Control) reassembly.Receiver {
@@ -76,7 +95,7 @@ func (d *Detector) Open(rc *reassembly.Conn, sink proto.Sink, control flow.Contr
 		c = new(conn)
 	}
 	held := [2][]byte{c.side[0].held[:0], c.side[1].held[:0]}
-	*c = conn{detector: d, source: rc, sink: sink}
+	*c = conn{detector: d, source: rc, sink: sink, hash: rc.Key.Hash()}
 	c.side[0].held, c.side[1].held = held[0], held[1]
 	// The endpoint with the lower port is more often the server: that is A.
 	c.conn = proto.Conn{ID: rc.ID, Key: rc.Key, Opened: rc.Opened, Client: flow.FromB, Control: control}
