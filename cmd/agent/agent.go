@@ -34,8 +34,10 @@ type agent struct {
 	records *records // nil: nothing takes any
 	shards  []*pipeline.Shard
 	web     *web.Server
-	served  bool // web ends with the run
-	started time.Time
+	// governor keeps a live capture within its limits; nil: there is none.
+	governor *governor
+	served   bool // web ends with the run
+	started  time.Time
 }
 
 // input is a source of segments: live capture or files.
@@ -78,8 +80,8 @@ type outcome struct {
 
 // runAgent is `agent` without a subcommand.
 func runAgent(ctx context.Context, e env, cfg *Config) (err error) {
-	if cfg.MemoryMax > 0 {
-		debug.SetMemoryLimit(int64(cfg.MemoryMax))
+	if limit := heapLimit(cfg); limit > 0 {
+		debug.SetMemoryLimit(limit)
 	}
 	a := &agent{env: e, cfg: cfg, log: newLogger(e.stderr, cfg), started: time.Now()}
 	defer func() { err = errors.Join(err, a.close()) }()
@@ -103,6 +105,10 @@ func (a *agent) open() error {
 	}
 	if err := a.openRecords(); err != nil {
 		return err
+	}
+	if l, ok := a.input.(*live); ok && a.cfg.Degrade {
+		a.governor = newGovernor(a.cfg, l, a.log)
+		a.governor.tell(a.outputs, a.records != nil)
 	}
 	for i := range a.input.shards() {
 		a.shards = append(a.shards, a.newShard(i))
@@ -133,7 +139,7 @@ func (a *agent) newShard(i int) *pipeline.Shard {
 			FirstID:     uint64(i) + 1,
 			IDStride:    uint64(a.input.shards()),
 		},
-		Open:      opener(a.cfg),
+		Open:      opener(a.cfg, a.governor),
 		Control:   a.input.control(i),
 		OwnTotals: a.input.ownTotals(),
 	})
@@ -158,6 +164,9 @@ func (a *agent) run(ctx context.Context) error {
 	beside.Go(func() { a.watchLosses(ctx) })
 	beside.Go(func() { a.endWithReader(ctx, cancel) })
 	beside.Go(func() { a.showProgress(ctx) })
+	if a.governor != nil {
+		beside.Go(func() { a.governor.run(ctx, a.input.volumes) })
+	}
 	beside.Go(func() { a.reopenOutputs(ctx) })
 	handlers := make([]flow.Handler, len(a.shards))
 	for i, s := range a.shards {

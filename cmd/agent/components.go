@@ -97,7 +97,13 @@ func openPackets(cfg *Config, log *slog.Logger) (output.Output, error) {
 }
 
 // opener makes the receivers of one shard's connections.
-func opener(cfg *Config) pipeline.Open { return detect.New(protocols(cfg)).Open }
+func opener(cfg *Config, g *governor) pipeline.Open {
+	d := detect.New(protocols(cfg))
+	if g != nil {
+		d.Follow(&g.connections)
+	}
+	return d.Open
+}
 
 // liveEndpoints bounds the live table's memory, about 8 KiB each.
 const liveEndpoints = 512

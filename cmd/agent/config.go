@@ -55,6 +55,10 @@ type Config struct {
 
 	RecordConfig `mapstructure:",squash"`
 
+	MaxCPU    Cores `mapstructure:"max-cpu"`
+	MaxMemory Size  `mapstructure:"max-memory"`
+	Degrade   bool  `mapstructure:"degrade"`
+
 	Listen    string        `mapstructure:"listen"`
 	Pprof     bool          `mapstructure:"pprof"`
 	ExitAfter time.Duration `mapstructure:"exit-after"`

@@ -51,7 +51,7 @@ func captureFlags(f *pflag.FlagSet) {
 	f.Var(&sample, "sample", "connections to copy from, whole ones, chosen by their addresses; the others are counted, to the byte: 10% or 0.1")
 	f.Var(&ring, "ring-size", "kernel ring buffer per shard, a power of two; 0: 8MiB, or 16MiB where all is copied")
 	f.Int("shards", 0, "ring shards, a power of two; 0: half the CPUs, at most 8")
-	f.Int("max-flows", 65536, "connections the kernel keeps count of at once; beyond it packets are dropped and counted")
+	f.Int("max-flows", 0, "connections the kernel keeps count of at once, beyond it packets are dropped and counted; 0: 65536, or what --max-memory allows")
 	f.Duration("flow-idle-timeout", 5*time.Minute, "a connection without packets for so long is ended")
 }
 
@@ -82,6 +82,7 @@ func outputFlags(f *pflag.FlagSet) {
 
 func agentFlags(f *pflag.FlagSet) {
 	memory := Size(0)
+	limitFlags(f)
 	f.String("listen", "127.0.0.1:9464", "`ADDR` for /metrics, /healthz, /readyz; empty for none")
 	f.Bool("pprof", false, "serve /debug/pprof on --listen")
 	f.Duration("exit-after", 0, "stop after so long; 0: run until a signal, or until the files end")
@@ -90,4 +91,12 @@ func agentFlags(f *pflag.FlagSet) {
 	f.String("log-format", "text", "log lines on stderr as text or json")
 	f.Bool("verbose", false, "log more, with the verifier's log where it refuses a program")
 	f.String("config", "", "read settings from YAML `FILE`; flags and GOR_* environment variables win over it")
+}
+
+// limitFlags are what the agent itself may cost.
+func limitFlags(f *pflag.FlagSet) {
+	cpu, memory := Cores(0), Size(0)
+	f.Var(&cpu, "max-cpu", "CPU time that the agent may use, of one core: 5%, 150%; above it, it copies less. 0: no limit")
+	f.Var(&memory, "max-memory", "memory that the agent may use, with its rings and kernel tables, from 24MiB; sizes them, and above it the agent copies less. 0: no limit")
+	f.Bool("degrade", true, "copy less where a limit is reached or a ring overflows: shorter turns, then fewer connections; byte counts stay exact")
 }

@@ -56,7 +56,7 @@ func newGovernor(cfg *Config, l *live, log *slog.Logger) *governor {
 		capture: l, log: log, request: l.request, response: l.response, sample: l.base.Ratio(),
 		limits: govern.Limits{
 			CPU: float64(cfg.MaxCPU), Memory: uint64(cfg.MaxMemory),
-			KeepBudget: max(l.request, l.response) == capture.CopyAll,
+			KeepBudget: min(l.request, l.response) == capture.CopyAll,
 		},
 	}
 	g.connections.Store(math.MaxUint32)
@@ -65,10 +65,13 @@ func newGovernor(cfg *Config, l *live, log *slog.Logger) *governor {
 }
 
 // tell names the outputs that a step back takes exchanges from.
-func (g *governor) tell(outputs []output.Output) {
+func (g *governor) tell(outputs []output.Output, records bool) {
 	var names []string
 	for _, o := range outputs {
 		names = append(names, o.Name())
+	}
+	if records {
+		names = append(names, "records")
 	}
 	g.outputs = strings.Join(names, ", ")
 }
@@ -161,15 +164,23 @@ func percent(x float64) string { return fmt.Sprintf("%.3g%%", 100*x) }
 // at is what a level means for the kernel.
 func (g *governor) at(level govern.Level) (request, response capture.Budget, sample capture.Sample) {
 	request, response = g.request, g.response
-	if level >= govern.Short && !g.limits.KeepBudget {
-		request, response = min(request, govern.ShortBudget), min(response, govern.ShortBudget)
+	if level >= govern.Short {
+		request, response = shorter(request), shorter(response)
 	}
 	// Where both copy all, the kernel takes no connection out: a budget that is
 	// as good as all says that now it may.
-	if level > govern.Short && response == capture.CopyAll {
+	if level > govern.Short && g.limits.KeepBudget {
 		response--
 	}
 	return request, response, capture.SampleRatio(g.sample * level.Sample())
+}
+
+// shorter is a budget at level Short. Whoever wants all of a side gets all.
+func shorter(b capture.Budget) capture.Budget {
+	if b == capture.CopyAll {
+		return b
+	}
+	return min(b, govern.ShortBudget)
 }
 
 // snapshot is the state now, with the time at the present level.
@@ -179,4 +190,14 @@ func (g *governor) snapshot() governState {
 	s := g.state
 	s.spent[s.level] += time.Since(s.since)
 	return s
+}
+
+// degraded lists the levels below Full that took time.
+func (g *governor) degraded() (all []output.Degradation) {
+	for level, spent := range g.snapshot().spent {
+		if level := govern.Level(level); level > govern.Full && spent > 0 {
+			all = append(all, output.Degradation{Level: level.String(), Seconds: spent.Seconds()})
+		}
+	}
+	return all
 }

@@ -22,6 +22,9 @@ type live struct {
 	filter string
 	hook   capture.Hook
 	log    *slog.Logger
+
+	request, response capture.Budget // as asked for
+	base              capture.Sample
 }
 
 var _ input = (*live)(nil)
@@ -32,6 +35,7 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 		return nil, err
 	}
 	requests, responses := budgets(cfg)
+	ring, flows := liveSizes(cfg, max(requests, responses) == capture.CopyAll)
 	c, err := capture.Open(capture.Options{
 		Filter:         expr,
 		Interfaces:     interfaces,
@@ -41,15 +45,18 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 		ResponseBudget: responses,
 		Sample:         sampleOf(cfg),
 		Shards:         cfg.Shards,
-		RingBytes:      int(cfg.RingSize),
-		MaxFlows:       cfg.MaxFlows,
+		RingBytes:      ring,
+		MaxFlows:       flows,
 		FlowIdle:       cfg.FlowIdleTimeout,
 		Log:            log,
 	})
 	if err != nil {
 		return nil, explainOpen(err, log)
 	}
-	return &live{Capture: c, filter: expr, hook: capture.Hook(cfg.Hook), log: log}, nil
+	return &live{
+		Capture: c, filter: expr, hook: capture.Hook(cfg.Hook), log: log,
+		request: requests, response: responses, base: sampleOf(cfg),
+	}, nil
 }
 
 // budgets are how much the kernel copies of a turn of either side: what the outputs

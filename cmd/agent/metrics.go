@@ -17,6 +17,7 @@ type stageMetrics struct {
 	build, packets, packetBytes, dropped, droppedBytes *prometheus.Desc
 	ringFill, sample, flows, conns, buffered, written  *prometheus.Desc
 	recorded, sent, lag                                *prometheus.Desc
+	governed                                           governMetrics
 }
 
 var _ prometheus.Collector = (*stageMetrics)(nil)
@@ -40,6 +41,7 @@ func newStageMetrics(a *agent) *stageMetrics {
 		recorded:     desc("gor_records_total", "Messages that were recorded, for files or targets."),
 		sent:         desc("gor_output_records_total", "Records that an output of records was given, by outcome: done, or why not.", "output", "outcome"),
 		lag:          desc("gor_output_lag_seconds", "How late the latest record of an output was sent, beside the schedule.", "output"),
+		governed:     newGovernMetrics(desc),
 		written:      desc("gor_output_written_total", "What an output has written: exchanges, or packets where it writes packets.", "output"),
 	}
 }
@@ -53,6 +55,7 @@ func (m *stageMetrics) Describe(out chan<- *prometheus.Desc) {
 	} {
 		out <- d
 	}
+	m.governed.describe(out)
 }
 
 // Collect implements prometheus.Collector.
@@ -62,6 +65,9 @@ func (m *stageMetrics) Collect(out chan<- prometheus.Metric) {
 	m.collectReassembly(out)
 	m.collectOutputs(out)
 	m.collectRecords(out)
+	if m.agent.governor != nil {
+		m.governed.collect(out, m.agent.governor)
+	}
 }
 
 func (m *stageMetrics) collectOutputs(out chan<- prometheus.Metric) {

@@ -24,6 +24,9 @@ func (a *agent) writeSummary() error {
 	if v.live {
 		s.SampleRatio = v.sample
 	}
+	if a.governor != nil {
+		s.Degraded = a.governor.degraded()
+	}
 	s.AddAccount(a.account.Totals())
 	for _, o := range a.outputs {
 		s.AddOutput(o)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gortap/internal/capture"
+	"gortap/internal/govern"
 )
 
 // validate checks what can be checked without touching the machine. Errors are
@@ -26,7 +27,10 @@ func (c *Config) validate() error {
 		{c.Sample.valid(), "--sample: want a share above 0 and up to 100% (--depth none copies nothing)"},
 		{c.RingSize == 0 || (powerOfTwo(int64(c.RingSize)) && c.RingSize >= 4096 && c.RingSize <= 1<<30), "--ring-size: want a power of two from 4KiB to 1GiB, or 0 for automatic"},
 		{c.Shards == 0 || (powerOfTwo(int64(c.Shards)) && c.Shards <= 64), "--shards: want a power of two up to 64, or 0 for automatic"},
-		{c.MaxFlows > 0 && c.MaxFlows <= 1<<24, "--max-flows: want 1 to 16777216"},
+		{c.MaxFlows >= 0 && c.MaxFlows <= 1<<24, "--max-flows: want 1 to 16777216, or 0 for automatic"},
+		{c.MaxCPU.valid(), "--max-cpu: want at least 0.1%, or 0 for no limit"},
+		{c.MaxMemory == 0 || c.MaxMemory >= govern.MinMemory, "--max-memory: want at least 24MiB, or 0 for no limit"},
+		{c.Degrade || c.MaxCPU == 0, "--max-cpu with --degrade=false: nothing could keep the limit"},
 		{c.FlowIdleTimeout > 0, "--flow-idle-timeout: want a positive duration"},
 		{c.GapTimeout > 0, "--gap-timeout: want a positive duration"},
 		{c.MaxBuffered > 0 && c.MaxBufferedConn > 0, "--max-buffered, --max-buffered-per-direction: want positive sizes"},

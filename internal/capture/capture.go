@@ -32,6 +32,17 @@ const (
 	fullRing = 16 << 20
 )
 
+// DefaultMaxFlows is the default size of the flow table.
+const DefaultMaxFlows = 65536
+
+// DefaultRing is the default size of a shard's ring.
+func DefaultRing(copyAll bool) int {
+	if copyAll {
+		return fullRing
+	}
+	return headRing
+}
+
 // Options configure a Capture. The zero value of a field means its default.
 type Options struct {
 	Filter     string   // pcap-filter(7) expression; empty matches everything
@@ -59,16 +70,13 @@ func (o *Options) setDefaults() {
 	o.RequestBudget, o.ResponseBudget = cmp.Or(o.RequestBudget, CopyAll), cmp.Or(o.ResponseBudget, CopyAll)
 	o.Sample = cmp.Or(o.Sample, SampleAll)
 	if o.Shards == 0 {
-		o.Shards = defaultShards()
+		o.Shards = DefaultShards()
 	}
 	if o.RingBytes == 0 {
-		o.RingBytes = headRing
-		if max(o.RequestBudget, o.ResponseBudget) == CopyAll {
-			o.RingBytes = fullRing
-		}
+		o.RingBytes = DefaultRing(max(o.RequestBudget, o.ResponseBudget) == CopyAll)
 	}
 	if o.MaxFlows == 0 {
-		o.MaxFlows = 65536
+		o.MaxFlows = DefaultMaxFlows
 	}
 	if o.FlowIdle == 0 {
 		o.FlowIdle = 5 * time.Minute

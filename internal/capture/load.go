@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// defaultShards is half the CPUs, as a power of two: a shard keeps one core busy
+// DefaultShards is half the CPUs, as a power of two: a shard keeps one core busy
 // only under a load that keeps several producing.
-func defaultShards() int {
+func DefaultShards() int {
 	n := 1
 	for n < 8 && n*4 <= runtime.NumCPU() {
 		n *= 2

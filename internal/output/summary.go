@@ -44,6 +44,10 @@ type Summary struct {
 	// Incomplete counts messages by reason.
 	Incomplete map[string]uint64 `json:"incomplete"`
 
+	// Degraded is how long the agent copied less to stay within its limits, by
+	// level; what it always does is left out.
+	Degraded []Degradation `json:"degraded"`
+
 	ReconcileErrorBytes uint64    `json:"reconcile_error_bytes"`
 	UnreconciledBytes   uint64    `json:"unreconciled_bytes"`
 	Outputs             []Outcome `json:"outputs"`
@@ -78,6 +82,12 @@ type Drop struct {
 	Stage  string `json:"stage"`
 	Reason string `json:"reason"`
 	Volume
+}
+
+// Degradation is the time at one level of stepping back.
+type Degradation struct {
+	Level   string  `json:"level"`
+	Seconds float64 `json:"seconds"`
 }
 
 // Outcome is what became of one output's exchanges.
@@ -146,6 +156,7 @@ func (s *Summary) WriteJSON(w io.Writer) error {
 	out := *s
 	// Empty lists and maps, not null: a script need not tell them apart.
 	out.Dropped = append([]Drop{}, s.Dropped...)
+	out.Degraded = append([]Degradation{}, s.Degraded...)
 	out.Outputs = append([]Outcome{}, s.Outputs...)
 	if out.Unattributed == nil {
 		out.Unattributed = map[string]uint64{}
@@ -190,6 +201,9 @@ func (s *Summary) Text() string {
 				row("dropped", "%d records: %s, %s", d.Records, d.Stage, d.Reason)
 			}
 		}
+	}
+	for _, d := range s.Degraded {
+		row("degraded", "%.1f s at level %s: less was copied to stay within limits", d.Seconds, d.Level)
 	}
 	for _, o := range s.Outputs {
 		row("output", "%s: %d sent%s", o.Name, o.Sent, dropText(o.Dropped))

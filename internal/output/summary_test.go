@@ -48,7 +48,7 @@ func TestSummaryAsJSON(t *testing.T) {
 		`"matched":{"packets":100,"bytes":120000},"delivered":{"packets":90,"bytes":100000},` +
 		`"dropped":[{"stage":"ring","reason":"full","packets":10,"bytes":20000},{"stage":"decode","reason":"fragment","packets":0,"bytes":0}],` +
 		`"network_bytes":120000,"tcp_payload_bytes":110000,"retransmitted_bytes":5,"message_bytes":90000,"unattributed_bytes":{"lost":20000},` +
-		`"exchanges":7,"sampled":false,"sample_ratio":0,"exchanges_estimate":7,"messages":13,"incomplete":{"lost":2,"no-response":1},"reconcile_error_bytes":0,"unreconciled_bytes":0,` +
+		`"exchanges":7,"sampled":false,"sample_ratio":0,"exchanges_estimate":7,"messages":13,"incomplete":{"lost":2,"no-response":1},"degraded":[],"reconcile_error_bytes":0,"unreconciled_bytes":0,` +
 		`"outputs":[{"name":"jsonl:x","sent":0,"dropped":{},"lag_seconds":null},` +
 		`{"name":"jsonl:-","sent":6,"dropped":{"no-space":1},"lag_seconds":null}]}` + "\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {

@@ -232,19 +232,20 @@ func (a *agent) wait() int {
 
 // summaryOf is what the tests read of the JSON summary.
 type summaryOf struct {
-	Matched         counts            `json:"matched"`
-	Delivered       counts            `json:"delivered"`
-	Dropped         []dropped         `json:"dropped"`
-	TCPPayloadBytes uint64            `json:"tcp_payload_bytes"`
-	MessageBytes    uint64            `json:"message_bytes"`
-	Unattributed    map[string]uint64 `json:"unattributed_bytes"`
-	Exchanges       uint64            `json:"exchanges"`
-	Sampled         bool              `json:"sampled"`
-	Estimate        uint64            `json:"exchanges_estimate"`
-	Messages        uint64            `json:"messages"`
-	Incomplete      map[string]uint64 `json:"incomplete"`
-	Outputs         []outputOf        `json:"outputs"`
-	Records         recordsOf         `json:"records"`
+	Matched         counts                   `json:"matched"`
+	Delivered       counts                   `json:"delivered"`
+	Dropped         []dropped                `json:"dropped"`
+	TCPPayloadBytes uint64                   `json:"tcp_payload_bytes"`
+	MessageBytes    uint64                   `json:"message_bytes"`
+	Unattributed    map[string]uint64        `json:"unattributed_bytes"`
+	Exchanges       uint64                   `json:"exchanges"`
+	Sampled         bool                     `json:"sampled"`
+	Estimate        uint64                   `json:"exchanges_estimate"`
+	Messages        uint64                   `json:"messages"`
+	Incomplete      map[string]uint64        `json:"incomplete"`
+	Outputs         []outputOf               `json:"outputs"`
+	Degraded        []struct{ Level string } `json:"degraded"`
+	Records         recordsOf                `json:"records"`
 }
 
 // recordsOf is what became of the messages that were recorded.

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"cmp"
+	"math"
+
+	"gortap/internal/capture"
+	"gortap/internal/govern"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// liveSizes are the sizes of a ring and of the flow table: as configured, else as
+// --max-memory allows, else 0 for the capture's defaults.
+func liveSizes(cfg *Config, copyAll bool) (ringBytes, maxFlows int) {
+	if cfg.MaxMemory == 0 {
+		return int(cfg.RingSize), cfg.MaxFlows
+	}
+	s := fit(cfg, copyAll)
+	return s.RingBytes, s.MaxFlows
+}
+
+func fit(cfg *Config, copyAll bool) govern.Sizes {
+	shards := cmp.Or(cfg.Shards, capture.DefaultShards())
+	want := govern.Sizes{RingBytes: capture.DefaultRing(copyAll), MaxFlows: capture.DefaultMaxFlows}
+	s := govern.Fit(uint64(cfg.MaxMemory), shards, want)
+	s.RingBytes, s.MaxFlows = cmp.Or(int(cfg.RingSize), s.RingBytes), cmp.Or(cfg.MaxFlows, s.MaxFlows)
+	return s
+}
+
+// heapLimit is the soft limit of the Go heap, 0 for none: as configured, or what
+// --max-memory leaves beside the kernel's part.
+func heapLimit(cfg *Config) int64 {
+	if cfg.MemoryMax > 0 || cfg.MaxMemory == 0 {
+		return int64(cfg.MemoryMax)
+	}
+	return int64(fit(cfg, true).HeapBytes)
+}
+
+// governMetrics tell what the agent costs, and what it does about that.
+type governMetrics struct{ level, changes, budget, cpu, memory, seconds *prometheus.Desc }
+
+func newGovernMetrics(desc func(name, help string, labels ...string) *prometheus.Desc) governMetrics {
+	return governMetrics{
+		level:   desc("gor_degradation_level", "How far the agent has stepped back to stay within its limits: 0 full, 1 shorter turns, 2 to 7 one connection in 2 to 64, 8 counts only."),
+		changes: desc("gor_degradation_changes_total", "Changes of the level."),
+		seconds: desc("gor_degradation_seconds_total", "Time spent at each level.", "level"),
+		budget:  desc("gor_turn_budget_bytes", "Bytes copied of each turn of a direction at present; +Inf where all is.", "direction"),
+		cpu:     desc("gor_agent_cpu_cores", "Cores that the agent kept busy in the last second."),
+		memory:  desc("gor_agent_memory_bytes", "Memory of the agent: Go runtime, BPF maps and rings."),
+	}
+}
+
+func (m *governMetrics) describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.level, m.changes, m.budget, m.cpu, m.memory, m.seconds} {
+		out <- d
+	}
+}
+
+func (m *governMetrics) collect(out chan<- prometheus.Metric, g *governor) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	s := g.snapshot()
+	gauge(m.level, float64(s.level))
+	gauge(m.cpu, s.reading.CPU)
+	gauge(m.memory, float64(s.reading.Memory))
+	request, response, _ := g.at(s.level)
+	gauge(m.budget, budgetBytes(request), "request")
+	gauge(m.budget, budgetBytes(response), "response")
+	out <- prometheus.MustNewConstMetric(m.changes, prometheus.CounterValue, float64(s.changes))
+	for level, spent := range s.spent {
+		out <- prometheus.MustNewConstMetric(m.seconds, prometheus.CounterValue, spent.Seconds(), govern.Level(level).String())
+	}
+}
+
+// budgetBytes is a budget as a number: what is as good as all is infinite.
+func budgetBytes(b capture.Budget) float64 {
+	if b >= capture.CopyAll-1 {
+		return math.Inf(1)
+	}
+	return float64(b)
+}

@@ -1,0 +1,39 @@
+package govern
+
+// What things cost, in bytes, rounded up from measurements (BenchmarkManyFlows in
+// internal/capture, and the heap of an agent that has just started).
+const (
+	baseBytes       = 16 << 20 // the Go runtime, parsers, labels
+	kernelFlowBytes = 768      // an entry of the flow table
+	userFlowBytes   = 2560     // its ledger, its connection, the sweep's notes
+	minRing         = 256 << 10
+	minFlows        = 1024
+)
+
+// MinMemory is the smallest limit that Fit can keep to.
+const MinMemory = 24 << 20
+
+// Sizes are what memory is divided into.
+type Sizes struct {
+	RingBytes int    // of each shard
+	MaxFlows  int    // in the kernel's table
+	HeapBytes uint64 // a soft limit for the Go runtime
+}
+
+// Fit makes sizes smaller, where they have to be, so that together they stay within
+// limit bytes: rings get a third of what the agent does not need for itself, the
+// flows the rest. MaxFlows and RingBytes of want are upper bounds.
+func Fit(limit uint64, shards int, want Sizes) Sizes {
+	if limit < MinMemory {
+		limit = MinMemory
+	}
+	rest := limit - baseBytes
+	s := want
+	for s.RingBytes > minRing && uint64(s.RingBytes*shards) > rest/3 {
+		s.RingBytes /= 2
+	}
+	left := rest - min(uint64(s.RingBytes*shards), rest)
+	s.MaxFlows = min(s.MaxFlows, max(int(left/(kernelFlowBytes+userFlowBytes)), minFlows))
+	s.HeapBytes = baseBytes + left - min(uint64(s.MaxFlows)*kernelFlowBytes, left)
+	return s
+}

@@ -1,0 +1,29 @@
+package govern
+
+import "testing"
+
+func TestSizesFitTheLimit(t *testing.T) {
+	want := Sizes{RingBytes: 8 << 20, MaxFlows: 65536}
+	for _, tc := range []struct {
+		name           string
+		limit          uint64
+		shards         int
+		rings          int
+		flowsMin, most int
+	}{
+		{"plenty", 1 << 30, 1, 8 << 20, 65536, 65536},
+		{"64 MiB", 64 << 20, 1, 8 << 20, 10_000, 20_000},
+		{"64 MiB on many CPUs", 64 << 20, 8, 2 << 20, 8_000, 16_000},
+		{"the least", MinMemory, 1, 2 << 20, 1024, 4096},
+		{"less than the least", 1, 1, 2 << 20, 1024, 4096},
+	} {
+		got := Fit(tc.limit, tc.shards, want)
+		if got.RingBytes != tc.rings || got.MaxFlows < tc.flowsMin || got.MaxFlows > tc.most {
+			t.Errorf("%s: %+v, want rings of %d, %d to %d flows", tc.name, got, tc.rings, tc.flowsMin, tc.most)
+		}
+		limit := max(tc.limit, MinMemory)
+		if sum := uint64(got.RingBytes*tc.shards) + uint64(got.MaxFlows)*kernelFlowBytes + got.HeapBytes; sum > limit {
+			t.Errorf("%s: %+v takes %d of %d bytes", tc.name, got, sum, limit)
+		}
+	}
+}
