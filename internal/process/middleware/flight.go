@@ -267,7 +267,7 @@ func (f *flight) release(id uint64, put func(*record.Record)) {
 		return
 	}
 	c.releasing = true
-	for len(c.held) > 0 {
+	for len(c.held) > 0 && c.pending == 0 { // a message may come in between
 		r := c.held[0]
 		c.held = c.held[1:]
 		f.held -= len(r.Data)
@@ -276,7 +276,7 @@ func (f *flight) release(id uint64, put func(*record.Record)) {
 		f.mu.Lock()
 	}
 	c.releasing = false
-	if c.pending == 0 {
+	if c.pending == 0 && len(c.held) == 0 {
 		delete(f.conns, id)
 	}
 	f.mu.Unlock()
