@@ -190,7 +190,7 @@ func (a *agent) run(ctx context.Context) error {
 // openRecords makes what records and replays.
 func (a *agent) openRecords() error {
 	var err error
-	if a.records, err = openRecords(a.cfg, a.log, a.started); err != nil {
+	if a.records, err = openRecords(a.cfg, a.input, a.log, a.started); err != nil {
 		return err
 	}
 	if r, ok := a.input.(*recordings); ok {
@@ -232,6 +232,11 @@ func (a *agent) reopenOutputs(ctx context.Context) {
 		case <-a.env.reopen:
 			for _, o := range a.outputs {
 				o.Reopen()
+			}
+			if a.records != nil {
+				for _, g := range a.records.gors {
+					g.Reopen()
+				}
 			}
 		}
 	}

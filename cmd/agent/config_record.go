@@ -26,7 +26,9 @@ type RecordConfig struct {
 	RecordQueue           Size          `mapstructure:"record-queue"`
 
 	OutputStdout            bool          `mapstructure:"output-stdout"`
-	PrettifyHTTP            bool          `mapstructure:"prettify-http"`
+	OutputFileRedact        bool          `mapstructure:"output-file-redact"`
+	RedactHeaders           []string      `mapstructure:"redact-headers"`
+	RedactJSON              []string      `mapstructure:"redact-json"`
 	OutputFileAppend        bool          `mapstructure:"output-file-append"`
 	OutputFileFlushInterval time.Duration `mapstructure:"output-file-flush-interval"`
 	OutputFileSizeLimit     Size          `mapstructure:"output-file-size-limit"`

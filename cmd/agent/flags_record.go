@@ -25,8 +25,10 @@ func recordingFlags(f *pflag.FlagSet) {
 
 func recordOutputFlags(f *pflag.FlagSet) {
 	limit, total := Size(32<<20), Size(1<<40)
-	f.Bool("output-stdout", false, "write records to stdout, in the form of a .gor file")
-	f.Bool("prettify-http", false, "in --output-stdout, decode gzip and chunked bodies")
+	f.Bool("output-stdout", false, "write records to stdout, in the form of a .gor file, without secrets (see --redact)")
+	f.Bool("output-file-redact", false, "hide secrets in .gor files too; they cannot be replayed then as they were")
+	f.StringSlice("redact-headers", nil, "more `NAMES` of header fields whose values are secret in records")
+	f.StringSlice("redact-json", nil, "`PATHS` of JSON members that are secret in records: $.user.password, $.items[*].id, **.token")
 	f.Bool("output-file-append", false, "append to one .gor file instead of numbering them")
 	f.Duration("output-file-flush-interval", time.Second, "how long a record waits to be written to a .gor file")
 	f.Var(&limit, "output-file-size-limit", "size of a .gor file after which the next one begins; 0: none")

@@ -39,6 +39,7 @@ func gorFlags() []gorFlag {
 		{name: "input-raw-monitor", ignored: kernel},
 		{name: "input-raw-override-snaplen", ignored: kernel},
 		{name: "input-raw-stats", ignored: metrics},
+		{name: "prettify-http", ignored: "bodies are written as they were sent"},
 		{name: "stats", ignored: metrics},
 		{name: "output-http-stats", ignored: metrics},
 		{name: "output-http-stats-ms", ignored: metrics, value: true},

@@ -49,7 +49,7 @@ func (a *agent) watchLosses(ctx context.Context) {
 // endWithReader ends the run when whoever reads stdout is gone, as in
 // `agent ... | head -1`: nothing more can come of it.
 func (a *agent) endWithReader(ctx context.Context, end context.CancelFunc) {
-	if a.cfg.OutputJSONL != "-" {
+	if a.cfg.OutputJSONL != "-" && !a.cfg.OutputStdout {
 		return
 	}
 	tick := time.NewTicker(lossEvery / 20)
@@ -60,11 +60,26 @@ func (a *agent) endWithReader(ctx context.Context, end context.CancelFunc) {
 			return
 		case <-tick.C:
 		}
-		for _, o := range a.outputs {
-			if o.Name() == "jsonl:-" && errors.Is(o.Err(), output.ErrReaderGone) {
-				end()
-				return
-			}
+		if a.readerGone() {
+			end()
+			return
 		}
 	}
+}
+
+func (a *agent) readerGone() bool {
+	for _, o := range a.outputs {
+		if o.Name() == "jsonl:-" && errors.Is(o.Err(), output.ErrReaderGone) {
+			return true
+		}
+	}
+	if a.records == nil {
+		return false
+	}
+	for _, g := range a.records.gors {
+		if g.Name() == "gor:-" && errors.Is(g.Err(), output.ErrReaderGone) {
+			return true
+		}
+	}
+	return false
 }

@@ -2,29 +2,32 @@ package main
 
 import (
 	"log/slog"
+	"os"
 
+	"gortap/internal/output"
 	"gortap/internal/process"
+	"gortap/internal/process/redact"
 	"gortap/internal/record"
 	"gortap/internal/replay/httpout"
 )
 
 // recordOutputs take records. A row may open several.
-func recordOutputs(reply func(*record.Record)) []component[[]record.Output] {
+func (r *records) recordOutputs() []component[[]record.Output] {
 	return []component[[]record.Output]{
-		{"output-http", func(c *Config) bool { return len(c.OutputHTTP) > 0 }, func(c *Config, _ *slog.Logger) ([]record.Output, error) {
-			return openTargets(c, reply)
-		}},
+		{"output-file", func(c *Config) bool { return len(c.recordFiles()) > 0 }, r.openRecordings},
+		{"output-stdout", func(c *Config) bool { return c.OutputStdout }, r.openStdout},
+		{"output-http", func(c *Config) bool { return len(c.OutputHTTP) > 0 }, r.openTargets},
 	}
 }
 
 // openRecordOutputs opens all that are asked for. Where it fails, it returns those
 // that it had opened.
-func openRecordOutputs(cfg *Config, log *slog.Logger, reply func(*record.Record)) ([]record.Output, error) {
+func (r *records) openOutputs(cfg *Config, log *slog.Logger) ([]record.Output, error) {
 	var all []record.Output
 	if cfg.InputFileDryRun {
 		return nil, nil
 	}
-	for _, row := range recordOutputs(reply) {
+	for _, row := range r.recordOutputs() {
 		if !row.wanted(cfg) {
 			continue
 		}
@@ -37,8 +40,72 @@ func openRecordOutputs(cfg *Config, log *slog.Logger, reply func(*record.Record)
 	return all, nil
 }
 
+// openRecordings opens the .gor files.
+func (r *records) openRecordings(cfg *Config, log *slog.Logger) ([]record.Output, error) {
+	var files []record.Output
+	for _, path := range cfg.recordFiles() {
+		c := r.gorConfig(cfg, log)
+		c.Path = path
+		if !c.Append {
+			c.SizeLimit, c.QueueLimit = int64(cfg.OutputFileSizeLimit), cfg.OutputFileQueueLimit
+		}
+		o, err := r.openGor(c, cfg.OutputFileRedact)
+		if err != nil {
+			return files, err
+		}
+		files = append(files, o)
+	}
+	return files, nil
+}
+
+// openStdout writes records where people look at them: secrets are hidden there by
+// default.
+func (r *records) openStdout(cfg *Config, log *slog.Logger) ([]record.Output, error) {
+	c := r.gorConfig(cfg, log)
+	c.Path, c.Stdout, c.FlushInterval, c.MaxSize = "-", os.Stdout, 0, 0
+	o, err := r.openGor(c, cfg.Redact)
+	if err != nil {
+		return nil, err
+	}
+	return []record.Output{o}, nil
+}
+
+func (r *records) gorConfig(cfg *Config, log *slog.Logger) output.GorConfig {
+	return output.GorConfig{
+		Append:        cfg.OutputFileAppend,
+		MaxSize:       int64(cfg.OutputFileMaxSizeLimit),
+		FlushInterval: cfg.OutputFileFlushInterval,
+		Needs:         record.Needs{Requests: true, Responses: r.responses},
+		Log:           log,
+	}
+}
+
+func (r *records) openGor(c output.GorConfig, hide bool) (record.Output, error) {
+	var redactor *redact.Redactor
+	if hide {
+		var err error
+		redactor, err = redact.New(redact.Config{
+			Parameters: append(output.SensitiveParameters(), r.cfg.RedactParams...),
+			Fields:     r.cfg.RedactHeaders,
+			JSON:       r.cfg.RedactJSON,
+		})
+		if err != nil {
+			return nil, usagef("--redact-json: %w", err)
+		}
+	}
+	g, err := output.NewGor(c)
+	if err != nil {
+		return nil, err
+	}
+	r.gors = append(r.gors, g)
+	if hide {
+		return redact.Wrap(g, redactor), nil
+	}
+	return g, nil
+}
+
 // openTargets opens what requests are sent to.
-func openTargets(cfg *Config, reply func(*record.Record)) ([]record.Output, error) {
+func (r *records) openTargets(cfg *Config, _ *slog.Logger) ([]record.Output, error) {
 	var targets []record.Output
 	for _, text := range cfg.OutputHTTP {
 		url, limit, err := process.ParseLimit(text)
@@ -61,7 +128,7 @@ func openTargets(cfg *Config, reply func(*record.Record)) ([]record.Output, erro
 			ResponseLimit: int(cfg.OutputHTTPResponseBuffer),
 		}
 		if cfg.OutputHTTPTrackResponse {
-			c.OnResponse = reply
+			c.OnResponse = r.reply
 		}
 		o, err := httpout.New(c)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gortap/internal/output"
 	"gortap/internal/pipeline"
 	"gortap/internal/process"
 	"gortap/internal/record"
@@ -23,7 +24,9 @@ type records struct {
 	chain      *process.Chain
 	pacer      *replay.Pacer // nil: as fast as it goes
 	outputs    []recordOutput
+	gors       []*output.Gor // those of outputs that are files
 	recorders  []*record.Recorder
+	responses  bool // there are some to be written
 	seed       uint64
 	files      bool
 	paced      bool
@@ -40,11 +43,13 @@ type recordOutput struct {
 }
 
 // openRecords makes what takes records, if anything is to.
-func openRecords(cfg *Config, log *slog.Logger, started time.Time) (*records, error) {
+func openRecords(cfg *Config, in input, log *slog.Logger, started time.Time) (*records, error) {
 	if !cfg.records() {
 		return nil, nil
 	}
 	r := &records{cfg: cfg, files: len(cfg.InputFile) > 0, seed: uint64(started.UnixNano())}
+	_, recorded := in.(*recordings)
+	r.responses = recorded || cfg.InputRawTrackResponse || cfg.OutputHTTPTrackResponse
 	var err error
 	if r.window, err = cfg.window(); err != nil {
 		return nil, err
@@ -65,7 +70,7 @@ func openRecords(cfg *Config, log *slog.Logger, started time.Time) (*records, er
 	if cfg.OutputHTTPTrackResponse {
 		o.Idle = r.idle
 	}
-	opened, err := openRecordOutputs(cfg, log, r.reply)
+	opened, err := r.openOutputs(cfg, log)
 	for _, out := range opened {
 		r.outputs = append(r.outputs, recordOutput{out, r.uniqueName(out.Name())})
 	}

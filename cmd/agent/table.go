@@ -21,7 +21,7 @@ func (a *agent) wantsTable() bool {
 		return false
 	}
 	_, ok := terminal(a.env.stdout)
-	return ok && a.cfg.OutputJSONL != "-" && a.cfg.Summary != "-" && len(a.cfg.InputFile) == 0
+	return ok && !a.cfg.OutputStdout && a.cfg.OutputJSONL != "-" && a.cfg.Summary != "-" && len(a.cfg.InputFile) == 0
 }
 
 // showTable draws the last seconds over and over until ctx is done. What is no

@@ -41,7 +41,7 @@ func dialogues() []dialogue {
 		{{fmt.Sprintf("PUT /big HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", len(big)) + big, 1}},
 		{{"POST /chunks HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nab", 0}, {"cde\r\n0\r\nX-Trailer: t\r\n\r\n", 1}},
 		{{"POST /expect HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n", 1}, {"body", 1}},
-		{{"POST /separator HTTP/1.1\r\nHost: h\r\nContent-Length: 32\r\n\r\n\n🐵🙈🙉\n1 abc 123 0\nGET / H", 1}},
+		{{"POST /separator HTTP/1.1\r\nHost: h\r\nContent-Length: 34\r\n\r\nx\n🐵🙈🙉\n1 abc 123 0\nGET / H", 1}},
 		{{"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", 1}},
 	}
 }
