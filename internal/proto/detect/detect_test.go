@@ -165,6 +165,8 @@ func beginnings() []detectCase {
 		{"no line end in sight", byB, []step{b("aaa bbb" + strings.Repeat("c", 9000))}, "client B\nrequest not-http 9007\n" + notHTTP},
 		{"too short to tell", byB, []step{b("GE"), {dir: flow.FromB, end: true}, {dir: flow.FromA, end: true}}, "client B\nrequest not-http 2\n"},
 		{"nothing at all", byB, []step{{dir: flow.FromB, end: true}}, "client B\n"},
+		{"more at once than may be held", byB, []step{b("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 40000\r\n\r\n" + strings.Repeat("x", 40000)), a(ok5)},
+			"client B\n0 http/1.1 PUT h / 200 request 40050/40000 response 43/5\n"},
 		{"server's end before the request", byB, []step{{dir: flow.FromA, end: true}, b(get)}, "client B\n0 http/1.1 GET h / 0 request 27/0 response 0/0!no-response\n"},
 		{"the other side decides", byB, []step{b("GE"), a("\x00nonsense")}, "client B\nrequest not-http 2\nresponse not-http 9\n" + notHTTP},
 	}

@@ -70,27 +70,36 @@ func (p *pending) pass() {
 	p.held = p.held[:0]
 }
 
-// hold keeps b until more bytes tell what it is, and reports whether it may.
-func (p *pending) hold(b []byte, tsNs int64) bool {
-	if len(p.held)+len(b) > maxHeld {
-		return false
-	}
+// hold keeps b until more bytes tell what it is.
+func (p *pending) hold(b []byte, tsNs int64) {
 	if len(p.held) == 0 {
 		p.heldNs = tsNs
 	}
 	p.held = append(p.held, b...)
-	return true
 }
 
 // lookFirst reads the first bytes of a connection that was seen from its
 // beginning. Both sides may have to be held to tell.
 func (c *conn) lookFirst(d flow.Dir, b []byte, tsNs int64) {
-	p := &c.side[d]
-	if !p.hold(b, tsNs) {
-		c.toRaw()
-		c.deliver(d, b, tsNs)
-		return
+	for len(b) > 0 && c.parser == nil {
+		// One delivery may be more than may be held, and its beginning enough.
+		n := min(len(b), maxHeld-len(c.side[d].held))
+		if n == 0 {
+			c.toRaw()
+			break
+		}
+		c.lookHeld(d, b[:n], tsNs)
+		b = b[n:]
 	}
+	if len(b) > 0 {
+		c.deliver(d, b, tsNs)
+	}
+}
+
+// lookHeld holds b, for which there is room, and looks at all that is held.
+func (c *conn) lookHeld(d flow.Dir, b []byte, tsNs int64) {
+	p := &c.side[d]
+	p.hold(b, tsNs)
 	n, more := proxyHeader(p.held)
 	p.passed += int64(n)
 	p.held = p.held[:copy(p.held, p.held[n:])]
