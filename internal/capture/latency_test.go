@@ -124,3 +124,10 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(100*cpu.Seconds()/seconds, "%core")
 	b.ReportMetric(0, "ns/op")
 }
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

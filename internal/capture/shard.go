@@ -8,7 +8,12 @@ import (
 	"gortap/internal/flow"
 )
 
-const batchBytes = 1 << 20 // of ring between two Ticks
+// What lies between two Ticks, at most. The totals of 200,000 flows at once would
+// keep the shard from its ring for longer than that has room for.
+const (
+	batchBytes  = 1 << 20 // of ring
+	batchTotals = 2048
+)
 
 // shard owns one ring: its goroutine drains it and makes every call of its
 // handler. Waking user space for each record would cost the observed server up
@@ -25,7 +30,8 @@ type shard struct {
 	stopping      atomic.Bool // the flows that end now would go on
 
 	mu      sync.Mutex
-	updates []flow.Totals // from the sweep, not yet handled
+	updates []flow.Totals // from the sweep
+	told    int           // of them, handled; the shard's own
 }
 
 // run drains the ring until stop is closed, then to its end. Whoever closes stop
@@ -45,7 +51,7 @@ func (s *shard) run(stop <-chan struct{}) {
 		now := time.Now()
 		sleep, fill := p.next(now.Sub(began), n, s.ring.pending())
 		began = now
-		if sleep > 0 {
+		if sleep > 0 && s.told == 0 {
 			s.sleeper.sleep(sleep, fill)
 		}
 	}
@@ -80,19 +86,22 @@ func (s *shard) idle() bool {
 	return len(s.updates) == 0
 }
 
+// deliverUpdates hands over some of the totals that wait.
 func (s *shard) deliverUpdates() {
 	s.mu.Lock()
 	updates := s.updates
 	s.mu.Unlock()
-	if len(updates) == 0 {
-		return
+	end := min(s.told+batchTotals, len(updates))
+	for ; s.told < end; s.told++ {
+		s.handler.Update(&updates[s.told])
 	}
-	for i := range updates {
-		s.handler.Update(&updates[i])
+	if end == 0 || end < len(updates) {
+		return
 	}
 	s.mu.Lock()
 	s.updates = s.updates[:0]
 	s.mu.Unlock()
+	s.told = 0
 }
 
 // SetDepth implements flow.Control.

@@ -155,3 +155,20 @@ func TestTotalsAreHandedOverOnceEach(t *testing.T) {
 		t.Error("handled totals still wait")
 	}
 }
+
+// The totals of very many flows do not keep a shard from its ring.
+func TestManyTotalsAreHandedOverInParts(t *testing.T) {
+	k := &keeper{}
+	s := &shard{handler: k, ring: newFakeRing(4096).ring, control: newControl(nil, nil)}
+	const n = 2*batchTotals + 1
+	s.post(make([]flow.Totals, n))
+	var parts []int
+	for !s.idle() {
+		before := len(k.updates)
+		s.batch()
+		parts = append(parts, len(k.updates)-before)
+	}
+	if diff := cmp.Diff([]int{batchTotals, batchTotals, 1}, parts); diff != "" {
+		t.Errorf("totals a batch (-want +got):\n%s", diff)
+	}
+}
