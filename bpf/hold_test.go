@@ -3,6 +3,7 @@ package bpf_test
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -143,6 +144,13 @@ func TestSkippedBytesAreToldWithTheNextRecord(t *testing.T) {
 			[]piece{{Seq: end, Len: n}, {Seq: end + 2*n, Len: n}}},
 		{"a retransmission", []segment{server(ack, end, 1051, n), server(ack, end, 1051, n)},
 			[]piece{{Seq: end, Len: n}, {Seq: end, Len: n}}},
+		{"a request that waits for no answer", []segment{
+			client(ack, 1051, 5001, n), client(ack, 1051+n, 5001, n),
+			{seq: 1051 + 2*n, ack: 5001, flags: push, payload: []byte("GET /2 HTTP/1.1\r\n\r\n" + strings.Repeat("x", n))},
+		}, []piece{
+			{Seq: 1051, Len: n, Data: string(pattern(n)[:budget])}, {Seq: 1051 + n, Len: n},
+			{Seq: 1051 + 2*n, Len: n + 19, Data: "GET /2 HTTP/1.1\r\n\r\n" + strings.Repeat("x", n)},
+		}},
 		{"another connection", []segment{server(ack, end, 1051, n), client(syn, 70_000, 0, 0)},
 			[]piece{{Seq: end, Len: n}, {Seq: 70_000}}},
 		{"nothing", []segment{server(ack, end, 1051, n), client(ack, 1051, end+n, 0)}, nil},
