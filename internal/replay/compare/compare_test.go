@@ -228,3 +228,14 @@ func TestWithoutOriginalsTwoBaselinesServe(t *testing.T) {
 		t.Errorf("by baseline %d, want 6", got.ByBaseline)
 	}
 }
+
+func TestResponseThatTheReplayCutIsNoDifference(t *testing.T) {
+	r := newRig(t, Config{ResponseLimit: 100})
+	whole := answer(strings.Repeat("x", 5000), "Content-Type: text/plain")
+	r.exchange(1, "GET /a HTTP/1.1", whole, whole[:strings.Index(whole, "\r\n\r\n")+4+100])
+	got := r.result()
+	wantLines(t, got)
+	if got.BodiesCut != 1 || got.Compared != 1 {
+		t.Errorf("%d cut of %d", got.BodiesCut, got.Compared)
+	}
+}

@@ -19,10 +19,11 @@ func TestWaitingResponsesAreBoundedAndTheOldestGo(t *testing.T) {
 		r.request(n, "GET /a HTTP/1.1")
 		r.c.Original(rec(n, record.Response, answer(body), 0))
 		r.c.mu.Lock()
-		if r.c.table.bytes > 100<<10 {
-			t.Fatalf("%d bytes wait", r.c.table.bytes)
-		}
+		waiting := r.c.table.bytes
 		r.c.mu.Unlock()
+		if waiting > 100<<10 {
+			t.Fatalf("%d bytes wait", waiting)
+		}
 	}
 	for n := 990; n < 1000; n++ { // the youngest are there
 		r.c.Candidate(rec(n, record.Replayed, answer(body), 0))

@@ -185,6 +185,10 @@ func TestDecodingIsBounded(t *testing.T) {
 		if v := &w.views[0]; !v.cut || len(v.body) != 1000 || cap(v.decoded) > 64<<10 {
 			t.Errorf("%q: cut %v, %d bytes, room for %d", coding, v.cut, len(v.body), cap(v.decoded))
 		}
+		name, _ := strings.CutPrefix(coding, "raw ")
+		if out, err := w.decoders.undo(nil, w.views[0].coded, []byte(name), 1000); coding != "" && (err != nil || cap(out) > 64<<10) {
+			t.Errorf("%q: room for %d, error %v", coding, cap(out), err)
+		}
 	}
 }
 
