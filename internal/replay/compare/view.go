@@ -175,11 +175,10 @@ func (v *view) readBody(b []byte) error {
 		return nil
 	}
 	n, err := strconv.ParseUint(string(length), 10, 63)
-	if err != nil {
-		v.coded = b // two lengths, or none: take what came
-		return nil
-	}
-	if uint64(len(b)) < n {
+	switch {
+	case err != nil: // two lengths, or none: take what came
+		n = uint64(len(b))
+	case uint64(len(b)) < n:
 		v.coded = b
 		return errCut
 	}
