@@ -66,7 +66,7 @@ fmt: .cache/deps/go .cache/deps/fmt $(GOLANGCI) ## format Go and C
 bench: build .cache/deps/test ## run the Go benchmarks, capture files beside tshark, and as root a saturated server beside each observer
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
 	@$(MAKE) --no-print-directory bench-offline
-	@if [[ $$EUID == 0 ]]; then $(MAKE) --no-print-directory bench-server; fi
+	@if [[ $$EUID == 0 ]]; then $(MAKE) --no-print-directory bench-server bench-replay; fi
 
 # Generates 2.5 GB below .cache/bench once; OFFLINE_FLAGS='-mb 20' is quick.
 .PHONY: bench-offline
@@ -78,6 +78,11 @@ bench-offline: build ## how fast generated capture files of up to 500 MB are rea
 bench-server: build .cache/deps/test ## a saturated nginx beside no observer, the agent, GoReplay and tcpdump (root)
 	@GOBIN=$(CURDIR)/.cache $(GO) install github.com/buger/goreplay@v1.3.2 || echo 'bench: GoReplay cannot be had, left out' >&2
 	$(GO) run ./test/bench $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(BENCH_FLAGS)
+
+.PHONY: bench-replay
+bench-replay: build .cache/deps/test ## how fast a recording is replayed, beside GoReplay and wrk (root)
+	@GOBIN=$(CURDIR)/.cache $(GO) install github.com/buger/goreplay@v1.3.2 || echo 'bench: GoReplay cannot be had, left out' >&2
+	$(GO) run ./test/bench/replay $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(REPLAY_FLAGS)
 
 .PHONY: e2e
 e2e: build .cache/deps/test ## run the whole-binary tests, uncached (root)
