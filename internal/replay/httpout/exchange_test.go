@@ -171,9 +171,15 @@ func TestARefusedUploadIsOver(t *testing.T) {
 			expect = "Expect: 100-continue\r\n"
 		}
 		size := 8 << 20
-		put(t, o, raw(1, fmt.Sprintf("POST / HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", expect, size, noise(size))), end(1))
-		if s := shut(t, o, time.Minute); s.Done != 1 {
-			t.Errorf("%s: %+v", name, s)
+		put(t, o, raw(1, fmt.Sprintf("POST / HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", expect, size, noise(size))))
+		done := uint64(1)
+		if expect != "" { // the next request needs another connection: this one waits for a body
+			put(t, o, get(1, "/"))
+			done = 2
+		}
+		put(t, o, end(1))
+		if s := shut(t, o, time.Minute); s.Done != done || o.Report().Opened != done {
+			t.Errorf("%s: %d connections, %+v", name, o.Report().Opened, s)
 		}
 		served := origin.Close()
 		if expect != "" && bytes.Contains(served[0].Received, noise(100)) {
@@ -306,5 +312,24 @@ func TestSocketsAreMarked(t *testing.T) {
 	defer c.Close()
 	if got := markOf(t, c.(*net.TCPConn)); got != flow.ReplayMark {
 		t.Errorf("mark %#x", got)
+	}
+}
+
+func TestAConnectionThatWasClosedWhileItRestedIsNotWrittenTo(t *testing.T) {
+	testutil.CheckLeaks(t)
+	origin := testutil.NewOrigin(t, nil, "127.0.0.1:0", testutil.ReadHead(), testutil.Write(answer))
+	o := open(t, origin.Addr().String(), Config{})
+	put(t, o, get(1, "/"))
+	await(t, func() bool {
+		o.mu.Lock()
+		s := o.byKey[key{1, 0}]
+		o.mu.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.waits && s.conn != nil && s.conn.gone()
+	})
+	put(t, o, raw(1, "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), end(1))
+	if s := shut(t, o, time.Minute); s.Done != 2 || o.Report().Opened != 2 {
+		t.Errorf("%d connections, %+v", o.Report().Opened, s)
 	}
 }

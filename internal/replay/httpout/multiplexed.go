@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -27,10 +28,20 @@ const maxStreams = 256
 // before goes beside it, any other after it.
 type streams struct {
 	s    *session
-	conn *http2.ClientConn
+	conn *clientConn
 	last chan struct{} // closed at the end of the stream before; nil: there was none
 	room chan struct{} // holds a token for each stream under way
 	wg   sync.WaitGroup
+}
+
+// clientConn is not the one of net/http, which has no exported type that tells a target
+// that breaks the protocol from one that hangs up.
+type clientConn = http2.ClientConn //nolint:staticcheck // see above
+
+// newClientConn reads from c from now on, in a goroutine that ends with it.
+func newClientConn(c net.Conn) (*clientConn, error) {
+	t := &http2.Transport{AllowHTTP: true, DisableCompression: true, StrictMaxConcurrentStreams: true} //nolint:staticcheck // see clientConn
+	return t.NewClientConn(c)                                                                          //nolint:staticcheck // see clientConn
 }
 
 // runMultiplexed plays the records of an HTTP/2 connection.
@@ -97,9 +108,7 @@ func (m *streams) ready() (why reason, ok bool) {
 	if why, ok = m.s.reach(m.s.o.target.address, config); !ok {
 		return why, false
 	}
-	// It reads from now on, in a goroutine that ends with the connection.
-	t := &http2.Transport{AllowHTTP: true, DisableCompression: true, StrictMaxConcurrentStreams: true}
-	conn, err := t.NewClientConn(m.s.conn)
+	conn, err := newClientConn(m.s.conn)
 	if err != nil {
 		m.hangUp()
 		return reset, false
@@ -117,7 +126,7 @@ func (m *streams) hangUp() {
 }
 
 // exchange sends a request and reads its response.
-func (m *streams) exchange(conn *http2.ClientConn, f *inflight) {
+func (m *streams) exchange(conn *clientConn, f *inflight) {
 	s := m.s
 	ctx, cancel := s.o.timed()
 	defer cancel()
@@ -157,7 +166,7 @@ func (s *session) reasonOf(ctx context.Context, err error) reason {
 func (o *Output) build(f *inflight) *http.Request {
 	data, q := f.r.Data, &f.req
 	header, host := make(http.Header), ""
-	chunked := false
+	chunked, agent := false, false
 	length := int64(-1)
 	_, next := cutLine(data, 0)
 	for {
@@ -175,11 +184,12 @@ func (o *Output) build(f *inflight) *http.Request {
 		case "content-length":
 			length, _ = parseDecimal([]byte(v))
 		default:
+			agent = agent || k == "user-agent"
 			header[k] = append(header[k], v)
 		}
 	}
-	if header["user-agent"] == nil {
-		header["user-agent"] = []string{""} // or it would add its own
+	if !agent {
+		header.Set("User-Agent", "") // or it would add its own
 	}
 	if !o.cfg.OriginalHost {
 		host = o.target.host

@@ -143,17 +143,22 @@ func TestTheNextRequestWaitsForTheResponseUnlessItWasPipelined(t *testing.T) {
 		origin := testutil.NewOrigin(t, nil, "127.0.0.1:0",
 			testutil.ReadHead(), testutil.Wait(go1), testutil.Write(answer), testutil.ReadHead(), testutil.Write(answer), testutil.ReadToEnd())
 		o := open(t, origin.Addr().String(), Config{})
-		second := get(1, "/2")
-		second.Pipelined = pipelined
-		put(t, o, get(1, "/1"), second, end(1))
-		if pipelined {
-			// It has to come without the first answer.
-			await(t, func() bool { return sentNow(o) == 2 })
+		const conns = 20
+		for conn := range uint64(conns) {
+			second := get(conn, "/2")
+			second.Pipelined = pipelined
+			put(t, o, get(conn, "/1"), second, end(conn))
+		}
+		// The second has to come without the first answer, or must not.
+		under := map[bool]int{false: conns, true: 2 * conns}[pipelined]
+		await(t, func() bool { return sentNow(o) >= under })
+		if n := sentNow(o); n != under {
+			t.Errorf("pipelined %v: %d requests of %d connections under way", pipelined, n, conns)
 		}
 		close(go1)
-		if s := shut(t, o, time.Minute); s.Done != 2 {
+		if s := shut(t, o, time.Minute); s.Done != 2*conns {
 			t.Errorf("pipelined %v: %+v", pipelined, s)
 		}
-		want(t, "connections", len(received(origin)), 1)
+		want(t, "connections", len(received(origin)), conns)
 	}
 }
