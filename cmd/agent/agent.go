@@ -180,7 +180,7 @@ func (a *agent) run(ctx context.Context) error {
 		s.Close()
 	}
 	if a.records != nil {
-		err = errors.Join(err, a.records.drain(ctx))
+		err = errors.Join(err, a.records.drain(ctx, a.env))
 	}
 	cancel()
 	beside.Wait()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +49,15 @@ type RecordConfig struct {
 	OutputHTTPTrackResponse  bool          `mapstructure:"output-http-track-response"`
 	OutputHTTPAllowUnsafe    bool          `mapstructure:"output-http-allow-unsafe"`
 	OutputStall              time.Duration `mapstructure:"output-stall-timeout"`
+
+	Compare              bool     `mapstructure:"compare"`
+	CompareBaseline      []string `mapstructure:"compare-baseline"`
+	CompareIgnoreHeader  []string `mapstructure:"compare-ignore-header"`
+	CompareHeader        []string `mapstructure:"compare-header"`
+	CompareIgnoreJSON    []string `mapstructure:"compare-ignore-json"`
+	CompareIgnoreLatency bool     `mapstructure:"compare-ignore-latency"`
+	CompareThreshold     float64  `mapstructure:"compare-threshold"`
+	Report               []string `mapstructure:"report"`
 
 	HTTPAllowMethod     []string `mapstructure:"http-allow-method"`
 	HTTPDisallowMethod  []string `mapstructure:"http-disallow-method"`
@@ -97,7 +108,7 @@ func (c *Config) records() bool {
 
 // recordNeeds is what has to be seen of the traffic for them.
 func (c *Config) recordNeeds() record.Needs {
-	return record.Needs{Requests: c.records(), Responses: c.records() && c.InputRawTrackResponse}
+	return record.Needs{Requests: c.records(), Responses: c.records() && (c.InputRawTrackResponse || c.Compare)}
 }
 
 // inputFiles splits "day.gor|200%" into names and the speed that all share.
@@ -163,6 +174,10 @@ func (c *Config) validateRecords() error {
 		{c.OutputStall > 0, "--output-stall-timeout: want a positive duration"},
 		{c.MiddlewareTimeout > 0, "--middleware-timeout: want a positive duration"},
 		{!c.OutputHTTPTrackResponse || len(c.OutputHTTP) > 0, "--output-http-track-response without --output-http: nobody answers"},
+		{!c.Compare || len(c.OutputHTTP) == 1, "--compare: want one --output-http, the target that is to be compared"},
+		{c.Compare || len(c.CompareBaseline) == 0 && len(c.Report) == 0, "--compare-baseline and --report are about --compare"},
+		{len(c.CompareBaseline) <= 2, "--compare-baseline: want two at most"},
+		{c.CompareThreshold >= 0 && c.CompareThreshold <= 1, "--compare-threshold: want a share of 0 to 1"},
 		{!c.OutputStdout || c.OutputJSONL != "-" && c.Summary != "-" && c.Table != "always", "--output-stdout with another output on stdout: both want it"},
 		{c.Depth != "head" && c.Depth != "none" || !c.records(), "--depth " + c.Depth + " with an output of records: they need whole requests (use --depth auto)"},
 	} {
@@ -178,7 +193,12 @@ func (c *Config) validateRecords() error {
 	if len(c.packetFiles()) > 1 {
 		return usagef("--output-file: more than one file of packets (they would be the same)")
 	}
-	for _, target := range c.OutputHTTP {
+	for _, name := range c.Report {
+		if ext := filepath.Ext(name); ext != ".html" && ext != ".htm" && ext != ".json" {
+			return usagef("--report %s: want .html or .json", name)
+		}
+	}
+	for _, target := range slices.Concat(c.OutputHTTP, c.CompareBaseline) {
 		if _, _, err := process.ParseLimit(target); err != nil {
 			return usagef("--output-http: %w", err)
 		}

@@ -31,6 +31,7 @@ func flagGroups() []flagGroup {
 	recordOutputFlags(group("Outputs of records"))
 	targetFlags(group("Replay over HTTP"))
 	httpFlags(group("Filters and modifiers of records"))
+	compareFlags(group("Comparison"))
 	agentFlags(group("Agent"))
 	return groups
 }

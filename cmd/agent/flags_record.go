@@ -71,3 +71,14 @@ func httpFlags(f *pflag.FlagSet) {
 	f.String("middleware", "", "run `COMMAND` and pass every record through it: gor's protocol, hex lines on stdin and stdout")
 	f.Duration("middleware-timeout", 5*time.Second, "how long the middleware may take for a record")
 }
+
+func compareFlags(f *pflag.FlagSet) {
+	f.Bool("compare", false, "compare the responses of the --output-http target with the recorded ones, and with a baseline's")
+	f.StringArray("compare-baseline", nil, "replay to `URL` too, the old version: what it does differently from the recording is noise; twice at most")
+	f.StringSlice("compare-ignore-header", nil, "`NAMES` or patterns (X-Debug-*) of header fields that may differ, in addition to the usual ones")
+	f.StringSlice("compare-header", nil, "`NAMES` of header fields to compare though they usually differ")
+	f.StringSlice("compare-ignore-json", nil, "`PATHS` of JSON members that may differ: $.a.b, $.items[*].id, $..updated")
+	f.Bool("compare-ignore-latency", false, "do not judge latencies")
+	f.Float64("compare-threshold", 0, "share of exchanges that may differ, 0 to 1; above it the exit status is 3")
+	f.StringArray("report", nil, "write the comparison to `PATH`: .html for people, .json for programs; repeats")
+}

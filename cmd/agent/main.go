@@ -30,6 +30,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitDiffer = 3 // --compare found more than may be
 )
 
 func main() {
@@ -62,6 +63,10 @@ func run(ctx context.Context, e env, args []string) int {
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
+	}
+	var differs differsError
+	if errors.As(err, &differs) {
+		return exitDiffer
 	}
 	return exitFailed
 }

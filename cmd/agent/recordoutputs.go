@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"os"
+	"slices"
 
 	"gortap/internal/output"
 	"gortap/internal/process"
@@ -14,6 +15,7 @@ import (
 // recordOutputs take records. A row may open several.
 func (r *records) recordOutputs() []component[[]record.Output] {
 	return []component[[]record.Output]{
+		{"compare", func(c *Config) bool { return c.Compare }, r.openComparison}, // before the targets that answer
 		{"output-file", func(c *Config) bool { return len(c.recordFiles()) > 0 }, r.openRecordings},
 		{"output-stdout", func(c *Config) bool { return c.OutputStdout }, r.openStdout},
 		{"output-http", func(c *Config) bool { return len(c.OutputHTTP) > 0 }, r.openTargets},
@@ -107,7 +109,7 @@ func (r *records) openGor(c output.GorConfig, hide bool) (record.Output, error) 
 // openTargets opens what requests are sent to.
 func (r *records) openTargets(cfg *Config, _ *slog.Logger) ([]record.Output, error) {
 	var targets []record.Output
-	for _, text := range cfg.OutputHTTP {
+	for i, text := range slices.Concat(cfg.OutputHTTP, cfg.CompareBaseline) {
 		url, limit, err := process.ParseLimit(text)
 		if err != nil {
 			return targets, usagef("--output-http: %w", err)
@@ -127,9 +129,7 @@ func (r *records) openTargets(cfg *Config, _ *slog.Logger) ([]record.Output, err
 			SkipVerify:    cfg.OutputHTTPSkipVerify,
 			ResponseLimit: int(cfg.OutputHTTPResponseBuffer),
 		}
-		if cfg.OutputHTTPTrackResponse {
-			c.OnResponse = r.reply
-		}
+		r.listen(&c, i < len(cfg.OutputHTTP))
 		o, err := httpout.New(c)
 		if err != nil {
 			return targets, usagef("--output-http: %w", err)
@@ -137,6 +137,36 @@ func (r *records) openTargets(cfg *Config, _ *slog.Logger) ([]record.Output, err
 		targets = append(targets, o)
 	}
 	return targets, nil
+}
+
+// listen gives a target's responses to those who want them.
+func (r *records) listen(c *httpout.Config, candidate bool) {
+	if r.comparison != nil {
+		c.ResponseLimit = max(c.ResponseLimit, maxCompared)
+	}
+	switch {
+	case r.comparison != nil && !candidate:
+		c.OnResponse = r.comparison.Baseline
+	case r.comparison != nil && r.cfg.OutputHTTPTrackResponse:
+		c.OnResponse = func(rec *record.Record) {
+			r.comparison.Candidate(rec)
+			own := *rec // the chain may change its own
+			r.reply(&own)
+		}
+	case r.comparison != nil:
+		c.OnResponse = r.comparison.Candidate
+	case r.cfg.OutputHTTPTrackResponse:
+		c.OnResponse = r.reply
+	}
+}
+
+func (r *records) openComparison(cfg *Config, _ *slog.Logger) ([]record.Output, error) {
+	c, err := newComparison(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.comparison = c
+	return []record.Output{c}, nil
 }
 
 // newChain makes what changes records on their way.

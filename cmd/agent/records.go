@@ -24,6 +24,7 @@ type records struct {
 	chain      *process.Chain
 	pacer      *replay.Pacer // nil: as fast as it goes
 	outputs    []recordOutput
+	comparison *comparison   // nil: nothing is compared
 	gors       []*output.Gor // those of outputs that are files
 	recorders  []*record.Recorder
 	responses  bool // there are some to be written
@@ -80,6 +81,9 @@ func openRecords(cfg *Config, in input, log *slog.Logger, started time.Time) (*r
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
+		if r.comparison != nil {
+			err = errors.Join(err, r.comparison.Comparer.Close(ctx))
+		}
 		return nil, errors.Join(err, r.close(ctx))
 	}
 	return r, nil
@@ -158,12 +162,16 @@ func (r *records) start(ctx context.Context) {
 
 // drain waits until everything that was put is out: after a signal, no longer than
 // closeTimeout.
-func (r *records) drain(ctx context.Context) error {
+func (r *records) drain(ctx context.Context, e env) error {
 	r.dispatcher.End()
 	ctx, cancel := lingering(ctx)
 	defer cancel()
 	r.running.Wait() // its waits are bounded
-	return r.close(ctx)
+	err := r.close(ctx)
+	if r.comparison == nil {
+		return err
+	}
+	return errors.Join(err, r.comparison.conclude(ctx, e))
 }
 
 func (r *records) close(ctx context.Context) error {

@@ -65,7 +65,7 @@ func (a *agent) checkSummary() error {
 func writeFile(path string, write func(io.Writer) error) error {
 	f, err := os.Create(path)
 	if err != nil {
-		return fmt.Errorf("write summary: %w", err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return errors.Join(write(f), f.Close())
 }

@@ -32,7 +32,8 @@ func printUsage(cmd, root *cobra.Command, groups []flagGroup) error {
 		fmt.Fprintf(&b, "\n%s:\n%s", g.title, g.flags.FlagUsagesWrapped(usageWidth))
 	}
 	b.WriteString("\nSizes take KiB, MiB, GiB; durations take ms, s, m, h. Each flag is also a key of --config and an\n" +
-		"environment variable: --bpf-filter is GOR_BPF_FILTER. Exit status: 0 done, 1 failed while running, 2 bad usage.\n")
+		"environment variable: --bpf-filter is GOR_BPF_FILTER. Exit status: 0 done, 1 failed while running, 2 bad usage,\n" +
+		"3 a comparison found more than it may.\n")
 	_, err := fmt.Fprint(cmd.OutOrStderr(), b.String())
 	return err
 }

@@ -20,7 +20,8 @@ import (
 type keeper struct {
 	listener net.Listener
 	wg       sync.WaitGroup
-	mute     bool // it never answers
+	mute     bool   // it never answers
+	response string // to all but HEAD
 
 	mu       sync.Mutex
 	requests [][]byte
@@ -34,7 +35,7 @@ func startKeeper(t *testing.T, n *lab.Namespace, addr string, mute bool) *keeper
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{listener: l, mute: mute, conns: map[net.Conn]struct{}{}}
+	k := &keeper{listener: l, mute: mute, response: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", conns: map[net.Conn]struct{}{}}
 	k.wg.Go(k.accept)
 	t.Cleanup(func() {
 		l.Close()
@@ -78,7 +79,7 @@ func (k *keeper) serve(c net.Conn) {
 		if k.mute {
 			continue
 		}
-		response := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+		response := k.response
 		if bytes.HasPrefix(request, []byte("HEAD ")) {
 			response = strings.TrimSuffix(response, "ok")
 		}
