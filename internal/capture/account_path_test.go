@@ -34,7 +34,6 @@ type recorded struct {
 	end     uint64 // of the round in the ring
 	round   int
 	bytes   [2]uint32 // payload of a round, by flow.Dir
-	before  [2]uint64 // payload before the first round
 	totals  flow.Totals
 	streams func(payload []byte, round int) // makes a round's payload another's; nil: it is the same
 }
