@@ -35,8 +35,10 @@ func TestQueueKeepsOrderAndLosesNothing(t *testing.T) {
 func TestQueueIsBounded(t *testing.T) {
 	q := NewQueue(2 * (overhead + 10))
 	put := func(size int) bool { return q.Put(t.Context(), &Record{Data: make([]byte, size)}, 0) }
-	if !put(10) || !put(10) || put(10) {
-		t.Fatal("want room for exactly two")
+	for i, want := range []bool{true, true, false} {
+		if put(10) != want {
+			t.Fatalf("put %d: want room for exactly two", i)
+		}
 	}
 	q.Take(t.Context())
 	if !put(10) {
