@@ -74,8 +74,9 @@ bench-offline: build ## how fast generated capture files of up to 500 MB are rea
 	$(GO) run ./test/bench/offline $(OFFLINE_FLAGS)
 
 # GoReplay is a rival to measure, not a dependency: without it the table lacks a row.
+# About 20 minutes; BENCH_FLAGS=-quick takes two and tells whether it works.
 .PHONY: bench-server
-bench-server: build .cache/deps/test ## a saturated nginx beside no observer, the agent, GoReplay and tcpdump (root)
+bench-server: build .cache/deps/test ## a saturated nginx beside no observer, the agent, its floor, GoReplay and tcpdump (root)
 	@GOBIN=$(CURDIR)/.cache $(GO) install github.com/buger/goreplay@v1.3.2 || echo 'bench: GoReplay cannot be had, left out' >&2
 	$(GO) run ./test/bench $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(BENCH_FLAGS)
 

@@ -3,94 +3,114 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"gortap/internal/lab"
 )
 
-// observer is a program that watches port 80, or nobody.
+// observer is a program that watches a port, or nobody.
 type observer struct {
 	name string
-	// command builds the program's command line; nil: nobody watches. summary is
-	// a path where the program may leave what it counted.
-	command func(summary string) *exec.Cmd
+	// command builds the program's command line for what is to be watched; nil:
+	// nobody watches.
+	command func(place) (*exec.Cmd, error)
 	// ready returns once the program watches.
-	ready func(ctx context.Context, n *lab.Namespace) error
-	// seen reads the number of exchanges from the summary; nil: it does not tell.
-	seen func(summary string) (exchanges, dropped float64, err error)
+	ready func(ctx context.Context, n *lab.Namespace, said *output) error
+	// counted reads what the program counted; nil: it does not tell.
+	counted func(summary, said string) (counted, error)
+	// only are the loads that it is run beside; nil: all.
+	only []string
 }
 
-func chooseObservers(o options) ([]observer, error) {
-	all := map[string]observer{
-		"none":     {name: "none"},
-		"agent":    agentObserver("agent", o),
-		"agentall": agentObserver("agentall", o, "--depth", "all"),
-		"tcpdump": {name: "tcpdump", ready: settle, command: func(string) *exec.Cmd {
-			return exec.Command("tcpdump", "-i", "lo", "-w", "/dev/null", "-U", "tcp port 80")
+// place is what an observer is to watch.
+type place struct {
+	device, port string
+	summary      string // a path where it may leave its counts
+}
+
+func (o observer) label() string { return o.name }
+
+// counted is what an observer tells at its end.
+type counted struct {
+	seen    float64 // exchanges; negative: it does not count them
+	dropped float64 // packets; negative: it does not tell
+	reasons map[string]float64
+}
+
+func (o observer) watches(l load) bool { return o.only == nil || slices.Contains(o.only, l.name) }
+
+// uncounted is of programs that do not tell.
+func uncounted() counted { return counted{seen: -1, dropped: -1} }
+
+func none() observer { return observer{name: "none"} }
+
+func allObservers(o options) []observer {
+	three := []string{"small", "10k", "1m"}
+	all := []observer{
+		agentObserver("agent", o, nil),
+		agentObserver("agent-count", o, three, "--depth", "none"),
+		agentObserver("agent-nomatch", o, three),
+		floorObserver("floor"),
+		{name: "tcpdump", ready: said("listening on"), counted: tcpdumpCounted, command: func(p place) (*exec.Cmd, error) {
+			return exec.Command("tcpdump", "-i", p.device, "-w", "/dev/null", "tcp port "+p.port), nil
 		}},
-		"goreplay": {name: "goreplay", ready: settle, command: func(string) *exec.Cmd {
-			return exec.Command(o.goreplay, "--input-raw", ":80", "--input-raw-track-response", "--output-null")
-		}},
 	}
-	var chosen []observer
-	for name := range strings.SplitSeq(o.who, ",") {
-		w, ok := all[name]
-		if !ok {
-			return nil, fmt.Errorf("unknown observer %q", name)
-		}
-		if name == "goreplay" && o.goreplay == "" {
-			continue
-		}
-		chosen = append(chosen, w)
+	if o.goreplay != "" {
+		// It knows no HTTP/2.
+		http1 := []string{"small", "10k", "1m", "upload-1m", "4k-veth", "4k-veth-bare", "short"}
+		all = append(all, observer{name: "goreplay", only: http1, ready: settle, command: func(p place) (*exec.Cmd, error) {
+			return exec.Command(o.goreplay, "--input-raw", ":"+p.port, "--input-raw-track-response", "--output-null"), nil
+		}})
 	}
-	if len(chosen) == 0 || chosen[0].name != "none" {
-		return nil, errors.New("the first observer must be none: the others are compared with it")
-	}
-	return chosen, nil
+	return all
 }
 
-func agentObserver(name string, o options, flags ...string) observer {
-	return observer{
-		name: name,
-		command: func(summary string) *exec.Cmd {
-			args := append([]string{"--bpf-filter", "tcp port 80", "--table", "never", "--summary", summary}, flags...)
-			return exec.Command(o.agent, append(args, strings.Fields(o.extra)...)...)
-		},
-		ready: agentReady,
-		seen:  agentSeen,
+func agentObserver(name string, o options, only []string, flags ...string) observer {
+	counts := agentCounted
+	if len(only) > 0 {
+		counts = agentDropped // it is not to see exchanges
 	}
+	return observer{name: name, only: only, ready: agentReady, counted: counts, command: func(p place) (*exec.Cmd, error) {
+		filter := "tcp port " + p.port
+		if name == "agent-nomatch" {
+			filter = "tcp port 1"
+		}
+		args := append([]string{"--bpf-filter", filter, "--table", "never", "--summary", p.summary}, flags...)
+		return exec.Command(o.agent, append(args, strings.Fields(o.extra)...)...), nil
+	}}
 }
 
-func agentReady(ctx context.Context, n *lab.Namespace) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
+const agentURL = "http://127.0.0.1:9464"
+
+func agentReady(ctx context.Context, n *lab.Namespace, _ *output) error {
 	client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true}}
-	for {
-		res, err := client.Get("http://127.0.0.1:9464/readyz")
-		if err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
+	return poll(ctx, func() bool {
+		res, err := client.Get(agentURL + "/readyz")
+		if err != nil {
+			return false
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the agent: %w", ctx.Err())
-		case <-time.After(20 * time.Millisecond):
-		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// said is for programs that print something once they watch.
+func said(word string) func(context.Context, *lab.Namespace, *output) error {
+	return func(ctx context.Context, _ *lab.Namespace, said *output) error {
+		return poll(ctx, func() bool { return strings.Contains(said.String(), word) })
 	}
 }
 
 // settle is for programs that do not tell when they are ready.
-func settle(ctx context.Context, _ *lab.Namespace) error {
+func settle(ctx context.Context, _ *lab.Namespace, _ *output) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -99,117 +119,55 @@ func settle(ctx context.Context, _ *lab.Namespace) error {
 	}
 }
 
-func agentSeen(path string) (exchanges, dropped float64, err error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, 0, fmt.Errorf("read summary: %w", err)
-	}
-	var s struct {
-		Exchanges float64
-		Dropped   []struct{ Packets float64 }
-	}
-	if err := json.Unmarshal(text, &s); err != nil {
-		return 0, 0, fmt.Errorf("read summary: %w", err)
-	}
-	for _, d := range s.Dropped {
-		dropped += d.Packets
-	}
-	return s.Exchanges, dropped, nil
-}
-
-// result is one run of one observer under one load.
-type result struct {
-	observer, load string
-	round          int
-	wrk            wrkResult
-	served, seen   float64 // requests as nginx and the observer counted them; seen < 0: unknown
-	dropped        float64
-	cpu            time.Duration
-	rss            float64 // MiB, peak
-}
-
-type bench struct {
-	ns       *lab.Namespace
-	duration time.Duration
-}
-
-func (b *bench) warmUp(ctx context.Context, loads []load) error {
-	for _, l := range loads {
-		if _, err := runWrk(ctx, b.ns, l, time.Second); err != nil {
-			return err
+func poll(ctx context.Context, done func() bool) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until it watches: %w", ctx.Err())
+		case <-tick.C:
 		}
 	}
 	return nil
 }
 
-func (b *bench) measure(ctx context.Context, w observer, l load) (result, error) {
-	r := result{observer: w.name, load: l.name, seen: -1}
-	if w.command == nil {
-		var err error
-		r.wrk, err = runWrk(ctx, b.ns, l, b.duration)
-		return r, err
-	}
-	dir, err := os.MkdirTemp("", "bench")
+func agentCounted(path, _ string) (counted, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return r, err
+		return counted{}, fmt.Errorf("read summary: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	summary := filepath.Join(dir, "summary.json")
-	cmd := w.command(summary)
-	var messages strings.Builder
-	cmd.Stderr = &messages
-	if err := b.ns.Start(cmd); err != nil {
-		return r, fmt.Errorf("start: %w", err)
-	}
-	ended := false
-	defer func() {
-		if !ended {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
+	var s struct {
+		Exchanges float64
+		Dropped   []struct {
+			Stage, Reason string
+			Packets       float64
 		}
-	}()
-	if err := w.ready(ctx, b.ns); err != nil {
-		return r, fmt.Errorf("%w: %s", err, messages.String())
 	}
-	if err := b.load(ctx, &r, l, cmd.Process.Pid); err != nil {
-		return r, err
+	if err := json.Unmarshal(text, &s); err != nil {
+		return counted{}, fmt.Errorf("read summary: %w", err)
 	}
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	err = cmd.Wait()
-	ended = true
-	if w.seen == nil {
-		return r, nil // how others exit is their business
+	c := counted{seen: s.Exchanges, reasons: map[string]float64{}}
+	for _, d := range s.Dropped {
+		c.dropped += d.Packets
+		c.reasons[d.Stage+" "+d.Reason] += d.Packets
 	}
-	if err != nil {
-		return r, fmt.Errorf("stop: %w: %s", err, messages.String())
-	}
-	r.seen, r.dropped, err = w.seen(summary)
-	return r, err
+	return c, nil
 }
 
-// load runs wrk and takes what the observer used meanwhile, not for its start.
-func (b *bench) load(ctx context.Context, r *result, l load, pid int) error {
-	// nginx counts the question itself: it is one of the requests to be seen.
-	before, err := served(ctx, b.ns)
-	if err != nil {
-		return err
+func agentDropped(path, said string) (counted, error) {
+	c, err := agentCounted(path, said)
+	c.seen = -1
+	return c, err
+}
+
+var tcpdumpDropped = regexp.MustCompile(`(\d+) packets dropped by kernel`)
+
+func tcpdumpCounted(_, said string) (counted, error) {
+	m := tcpdumpDropped.FindStringSubmatch(said)
+	if m == nil {
+		return counted{}, fmt.Errorf("read tcpdump's counts: none in %q", said)
 	}
-	cpu, err := cpuTime(pid)
-	if err != nil {
-		return err
-	}
-	if r.wrk, err = runWrk(ctx, b.ns, l, b.duration); err != nil {
-		return err
-	}
-	used, err := cpuTime(pid)
-	if err != nil {
-		return err
-	}
-	after, err := served(ctx, b.ns)
-	if err != nil {
-		return err
-	}
-	r.cpu, r.served = used-cpu, after-before+1
-	r.rss, err = peakRSS(pid)
-	return err
+	n, err := strconv.ParseFloat(m[1], 64)
+	return counted{seen: -1, dropped: n}, err
 }

@@ -3,75 +3,103 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
-	"time"
 )
 
-// spread is a figure over the rounds.
-type spread struct{ min, median, max float64 }
-
-func spreadOf(values []float64) spread {
-	if len(values) == 0 {
-		return spread{}
+// print writes everything as tables.
+func (r *report) print(w io.Writer) error {
+	fmt.Fprintf(w, "%s; %d rounds of %g s; medians (smallest-largest)\n", r.Machine, r.Rounds, r.Seconds)
+	for _, table := range []func(io.Writer) error{r.printServer, r.printRate, r.printKernel, r.printVerified, r.printRest} {
+		if err := table(w); err != nil {
+			return err
+		}
 	}
-	slices.Sort(values)
-	return spread{values[0], values[len(values)/2], values[len(values)-1]}
+	for _, f := range r.Failures {
+		fmt.Fprintf(w, "\nleft out: %s", f)
+	}
+	if len(r.Failures) > 0 {
+		fmt.Fprintln(w)
+	}
+	return nil
 }
 
-// report prints a row for each load and observer. Kept requests and latency are
-// ratios to the unobserved run of the same round.
-func report(w io.Writer, results []result, observers []observer, loads []load) error {
+func newTable(w io.Writer, title, head string) *tabwriter.Writer {
+	fmt.Fprintf(w, "\n%s\n", title)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "load\tobserver\trequests/s\tkept\t(min-max)\tp99 ratio\tCPU us/exchange\tRSS MiB\tseen/served\tdropped packets\t")
-	for _, l := range loads {
-		for _, o := range observers {
-			row(t, results, l.name, o.name)
-		}
+	fmt.Fprintln(t, head)
+	return t
+}
+
+func (r *report) printServer(w io.Writer) error {
+	if len(r.Server) == 0 {
+		return nil
+	}
+	t := newTable(w, "Saturated server, relative to no observer in the same round",
+		"load\tobserver\trequests/s\tkept\tp99 ratio\tCPU us/exchange\tRSS MiB\tseen/served\tdropped packets\t")
+	for _, s := range r.Server {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s\t\n", s.Load, s.Observer, s.Rate.Text("%.0f"), s.Kept.Range("%.2f"),
+			s.P99.Text("%.2f"), s.CPU.Range("%.2f"), s.RSS.Text("%.0f"), s.SeenServed.Worst("%.4f"), s.Dropped.Text("%.0f"), s.reasons())
 	}
 	return t.Flush()
 }
 
-func row(w io.Writer, results []result, load, observer string) {
-	var rate, kept, p99, cpu, rss, seen, dropped []float64
-	for _, r := range results {
-		if r.load != load || r.observer != observer {
-			continue
-		}
-		base := unobserved(results, r)
-		rate = append(rate, r.wrk.perSecond)
-		kept = append(kept, r.wrk.perSecond/base.wrk.perSecond)
-		p99 = append(p99, float64(r.wrk.p99)/float64(base.wrk.p99))
-		rss = append(rss, r.rss)
-		if r.served > 0 {
-			cpu = append(cpu, float64(r.cpu)/float64(time.Microsecond)/r.served)
-		}
-		if r.seen >= 0 {
-			seen = append(seen, r.seen/r.served)
-			dropped = append(dropped, r.dropped)
-		}
+func (s serverRow) reasons() string {
+	if len(s.Reasons) == 0 {
+		return ""
 	}
-	if len(kept) == 0 {
-		return
-	}
-	k := spreadOf(kept)
-	fmt.Fprintf(w, "%s\t%s\t%.0f\t%.3f\t(%.2f-%.2f)\t%.2f\t", load, observer, spreadOf(rate).median, k.median, k.min, k.max, spreadOf(p99).median)
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t\n", orDash(cpu, "%.2f"), orDash(rss, "%.0f"), orDash(seen, "%.4f"), orDash(dropped, "%.0f"))
+	return " (" + strings.Join(slices.Sorted(maps.Keys(s.Reasons)), ", ") + ")"
 }
 
-func orDash(values []float64, format string) string {
-	if s := spreadOf(values); s.max > 0 || len(values) > 0 && format == "%.0f" {
-		return fmt.Sprintf(format, s.median)
+func (r *report) printRate(w io.Writer) error {
+	if len(r.Rate) == 0 {
+		return nil
 	}
-	return "-"
+	t := newTable(w, "CPU us per exchange at a fixed rate; added: beside no observer in the same round",
+		"load\tobserver\trequests/s\tmachine\tadded\tnginx, client, observer\tadded\tobserver alone\t")
+	for _, s := range r.Rate {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Load, s.Observer, s.Rate.Text("%.0f"), s.Machine.Text("%.1f"),
+			s.AddedMachine.Range("%.1f"), s.Processes.Text("%.1f"), s.AddedProcesses.Range("%.1f"), s.Observing.Range("%.2f"))
+	}
+	return t.Flush()
 }
 
-// unobserved is the run that r is compared with.
-func unobserved(results []result, r result) result {
-	for _, o := range results {
-		if o.observer == "none" && o.load == r.load && o.round == r.round {
-			return o
-		}
+func (r *report) printKernel(w io.Writer) error {
+	if len(r.Kernel) == 0 {
+		return nil
 	}
-	return result{}
+	t := newTable(w, "Kernel side under saturation, by bpf_stats (which cost some 50 ns a run); loopback shows a packet to two hooks",
+		"load\tdepth\tns/packet and hook\tns/emitted packet\truns/exchange\temitted/exchange\t")
+	for _, s := range r.Kernel {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Load, s.Mode, s.PerRun.Range("%.0f"), s.PerRecord.Range("%.0f"),
+			s.Runs.Text("%.2f"), s.Records.Text("%.2f"))
+	}
+	return t.Flush()
+}
+
+func (r *report) printVerified(w io.Writer) error {
+	if len(r.Verified) == 0 {
+		return nil
+	}
+	t := newTable(w, "Verifier (it gives up at 1,000,000 instructions)", "program\tinstructions\tmachine code bytes\t")
+	for _, s := range r.Verified {
+		fmt.Fprintf(t, "%s\t%d\t%d\t\n", s.Program, s.Instructions, s.Bytes)
+	}
+	return t.Flush()
+}
+
+func (r *report) printRest(w io.Writer) error {
+	if i := r.Idle; i != nil {
+		fmt.Fprintf(w, "\nIdle agent over %.0f s: %.3f %% of a core, %.1f context switches/s, %.0f MiB\n", i.Seconds, i.CPUShare, i.Switches, i.RSS)
+	}
+	if len(r.User) == 0 {
+		return nil
+	}
+	t := newTable(w, "User side alone, from a segment to the metrics (fastest run)", "benchmark\tns/exchange\tallocations\t")
+	for _, u := range r.User {
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t\n", u.Benchmark, u.Nanoseconds, u.Allocations)
+	}
+	return t.Flush()
 }

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"gortap/internal/lab"
+	"gortap/test/bench/gauge"
+)
+
+// output is what a program has said so far, up to a limit.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	const limit = 1 << 20
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.text.Len() < limit {
+		o.text.Write(p)
+	}
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// tail is the last line of it, for errors.
+func (o *output) tail() string {
+	lines := strings.Split(strings.TrimSpace(o.String()), "\n")
+	return lines[len(lines)-1]
+}
+
+// watch is an observer at work.
+type watch struct {
+	observer
+	cmd     *exec.Cmd
+	dir     string
+	said    output
+	ended   chan struct{}
+	exit    error // valid once ended
+	stopped bool
+}
+
+// start starts an observer beside a server, and returns once it watches. The caller
+// calls stop, or kill.
+func (o observer) start(ctx context.Context, a *arena, port string) (*watch, error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	w := &watch{observer: o, dir: dir, ended: make(chan struct{})}
+	w.cmd, err = o.command(place{a.device, port, w.summary()})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	w.cmd.Stdout, w.cmd.Stderr = &w.said, &w.said
+	// A terminal's Ctrl-C is for the bench, which stops its observers itself.
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := a.server.Start(w.cmd); err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", o.name, err), os.RemoveAll(dir))
+	}
+	go func() {
+		defer close(w.ended)
+		w.exit = w.cmd.Wait()
+	}()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	go func() { // one that ends at once is not waited for
+		select {
+		case <-w.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := o.ready(ctx, a.server, &w.said); err != nil {
+		w.kill()
+		return nil, fmt.Errorf("%w: %s", err, w.said.tail())
+	}
+	return w, nil
+}
+
+func (w *watch) summary() string { return filepath.Join(w.dir, "summary.json") }
+
+func (w *watch) pid() int { return w.cmd.Process.Pid }
+
+// stop ends the observer and returns what it counted.
+func (w *watch) stop() (counted, error) {
+	defer w.kill()
+	_ = w.cmd.Process.Signal(syscall.SIGTERM) // it fails where the process has ended, which shows below
+	select {
+	case <-w.ended:
+	case <-time.After(15 * time.Second):
+		return counted{}, fmt.Errorf("stop %s: it does not end", w.name)
+	}
+	if w.counted == nil {
+		return uncounted(), nil // how others exit is their business
+	}
+	if w.exit != nil {
+		return counted{}, fmt.Errorf("stop %s: %w: %s", w.name, w.exit, w.said.tail())
+	}
+	return w.counted(w.summary(), w.said.String())
+}
+
+// kill ends the observer where it still runs, and removes what it left.
+func (w *watch) kill() {
+	if w.stopped {
+		return
+	}
+	w.stopped = true
+	_ = w.cmd.Process.Kill()
+	<-w.ended
+	_ = os.RemoveAll(w.dir)
+}
+
+// runTimed runs a program and returns its output and its processor time.
+func runTimed(ctx context.Context, n *lab.Namespace, name string, args ...string) (string, time.Duration, error) {
+	var out output
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := n.Start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		return out.String(), 0, fmt.Errorf("run %s: %w: %s", name, err, out.tail())
+	}
+	return out.String(), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
+}
+
+// used is what an observer used during a load.
+type used struct {
+	cpu time.Duration
+	rss float64 // MiB, peak
+}
+
+// during calls fn and returns what the observer used meanwhile, not for its start.
+func (w *watch) during(fn func() error) (used, error) {
+	before, err := gauge.CPUTime(w.pid())
+	if err != nil {
+		return used{}, err
+	}
+	if err := fn(); err != nil {
+		return used{}, err
+	}
+	after, err := gauge.CPUTime(w.pid())
+	if err != nil {
+		return used{}, fmt.Errorf("%w (it ended: %s)", err, w.said.tail())
+	}
+	rss, err := gauge.PeakRSS(w.pid())
+	return used{after - before, rss}, err
+}
