@@ -25,15 +25,16 @@ const (
 
 // agent is one run: an input, the shards it feeds, and what takes their results.
 type agent struct {
-	env     env
-	cfg     *Config
-	log     *slog.Logger
-	input   input
-	account *account.Account
-	outputs []output.Output
-	records *records // nil: nothing takes any
-	shards  []*pipeline.Shard
-	web     *web.Server
+	env      env
+	cfg      *Config
+	log      *slog.Logger
+	input    input
+	account  *account.Account
+	outputs  []output.Output
+	records  *records  // nil: nothing takes any
+	sessions *sessions // nil: no connections are replayed
+	shards   []*pipeline.Shard
+	web      *web.Server
 	// governor keeps a live capture within its limits; nil: there is none.
 	governor *governor
 	served   bool // web ends with the run
@@ -106,9 +107,12 @@ func (a *agent) open() error {
 	if err := a.openRecords(); err != nil {
 		return err
 	}
+	if a.sessions, err = openSessions(a.cfg, a.input, a.log); err != nil {
+		return err
+	}
 	if l, ok := a.input.(*live); ok && a.cfg.Degrade {
 		a.governor = newGovernor(a.cfg, l, a.log)
-		a.governor.tell(a.outputs, a.records != nil)
+		a.governor.tell(a.outputs, a.records != nil || a.sessions != nil)
 	}
 	for i := range a.input.shards() {
 		a.shards = append(a.shards, a.newShard(i))
@@ -126,6 +130,9 @@ func (a *agent) newShard(i int) *pipeline.Shard {
 	}
 	if _, recorded := a.input.(*recordings); a.records != nil && !recorded {
 		feeds = append(feeds, a.records.recorder(a.input.shards()))
+	}
+	if a.sessions != nil {
+		feeds = append(feeds, a.sessions.feed())
 	}
 	return pipeline.NewShard(pipeline.Options{
 		Account: a.account.Shard(i),
@@ -175,12 +182,18 @@ func (a *agent) run(ctx context.Context) error {
 	if a.records != nil {
 		a.records.start(ctx)
 	}
+	if a.sessions != nil {
+		defer a.sessions.start(ctx)()
+	}
 	err := a.input.run(ctx, handlers)
 	for _, s := range a.shards {
 		s.Close()
 	}
 	if a.records != nil {
 		err = errors.Join(err, a.records.drain(ctx, a.env))
+	}
+	if a.sessions != nil {
+		err = errors.Join(err, a.sessions.drain(ctx))
 	}
 	cancel()
 	beside.Wait()
@@ -268,6 +281,9 @@ func (a *agent) close() error {
 	}
 	if a.records != nil {
 		err = errors.Join(err, a.records.close(ctx))
+	}
+	if a.sessions != nil {
+		err = errors.Join(err, a.sessions.close(ctx))
 	}
 	if a.input != nil {
 		err = errors.Join(err, a.input.close())

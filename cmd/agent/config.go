@@ -53,7 +53,8 @@ type Config struct {
 	RedactParams []string `mapstructure:"redact-params"`
 	Table        string   `mapstructure:"table"`
 
-	RecordConfig `mapstructure:",squash"`
+	RecordConfig  `mapstructure:",squash"`
+	SessionConfig `mapstructure:",squash"`
 
 	MaxCPU    Cores `mapstructure:"max-cpu"`
 	MaxMemory Size  `mapstructure:"max-memory"`

@@ -30,6 +30,7 @@ func flagGroups() []flagGroup {
 	recordingFlags(group("Recordings"))
 	recordOutputFlags(group("Outputs of records"))
 	targetFlags(group("Replay over HTTP"))
+	sessionFlags(group("Replay of TCP connections"))
 	httpFlags(group("Filters and modifiers of records"))
 	compareFlags(group("Comparison"))
 	agentFlags(group("Agent"))

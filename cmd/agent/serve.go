@@ -22,6 +22,7 @@ func (a *agent) listen() error {
 	for _, c := range []prometheus.Collector{
 		a.account,
 		newStageMetrics(a),
+		newSessionMetrics(a),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {

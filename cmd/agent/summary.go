@@ -36,6 +36,9 @@ func (a *agent) writeSummary() error {
 		s.Records.Dropped = slices.DeleteFunc(s.Records.Dropped, func(d output.RecordDrop) bool { return d.Records == 0 })
 		s.Outputs = append(s.Outputs, a.records.outcomes()...)
 	}
+	if a.sessions != nil {
+		s.Sessions = a.sessions.outcomes()
+	}
 	if a.wantsTable() {
 		a.finalTable()
 	}

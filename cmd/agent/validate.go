@@ -72,6 +72,9 @@ func (c *Config) validateTogether() error {
 	if err := c.validateRecords(); err != nil {
 		return err
 	}
+	if err := c.validateSessions(); err != nil {
+		return err
+	}
 	if c.OutputJSONL == "-" && c.Summary == "-" {
 		return usagef("--output-jsonl - with --summary -: both want stdout (give one of them a file)")
 	}

@@ -52,6 +52,8 @@ type Summary struct {
 	UnreconciledBytes   uint64    `json:"unreconciled_bytes"`
 	Outputs             []Outcome `json:"outputs"`
 	Records             *Records  `json:"records,omitempty"` // where something records or replays
+	// Sessions are the targets of whole connections, where there are any.
+	Sessions []Sessions `json:"sessions,omitempty"`
 }
 
 // Records is what became of messages that were recorded or replayed.
@@ -207,6 +209,9 @@ func (s *Summary) Text() string {
 	}
 	for _, o := range s.Outputs {
 		row("output", "%s: %d sent%s", o.Name, o.Sent, dropText(o.Dropped))
+	}
+	for i := range s.Sessions {
+		s.Sessions[i].text(row)
 	}
 	if s.ReconcileErrorBytes > 0 {
 		row("error", "%d bytes more in messages than the capture counted (please report this)", s.ReconcileErrorBytes)

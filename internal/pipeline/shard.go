@@ -81,14 +81,24 @@ var _ flow.Handler = (*Shard)(nil)
 // NewShard wires a shard.
 func NewShard(o Options) *Shard {
 	s := &Shard{account: o.Account, feeds: o.Feeds}
+	var conns []ConnFeed
 	for _, f := range o.Feeds {
 		if tap, ok := f.(SegmentFeed); ok {
 			s.taps = append(s.taps, tap)
 		}
+		if c, ok := f.(ConnFeed); ok {
+			conns = append(conns, c)
+		}
+	}
+	if len(conns) > 0 && o.Control != nil {
+		o.Control = copying{o.Control}
 	}
 	sink := newSink(o.Account, o.Feeds)
 	s.assembler = reassembly.New(o.Reassembly, func(c *reassembly.Conn) reassembly.Receiver {
 		r := o.Open(c, sink, o.Control)
+		for _, f := range conns {
+			r = &tee{parsers: r, other: f.Open(c)}
+		}
 		if o.OwnTotals {
 			return &counted{Receiver: r, conn: c, account: o.Account}
 		}

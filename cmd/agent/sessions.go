@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"gortap/internal/output"
+	"gortap/internal/pipeline"
+	"gortap/internal/replay/session"
+	rec "gortap/internal/session"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// sessions is the part of a run that replays whole connections. It is nil where none
+// are.
+type sessions struct {
+	hub     *session.Hub
+	outputs []*session.Output
+	log     *sessionLog
+	live    bool
+	closed  bool
+}
+
+var _ pipeline.ConnFeed = (*rec.Feed)(nil)
+
+// openSessions makes what replays connections, if anything is to.
+func openSessions(cfg *Config, in input, log *slog.Logger) (*sessions, error) {
+	if !cfg.sessions() {
+		return nil, nil
+	}
+	if _, ok := in.(*recordings); ok {
+		return nil, usagef("--output-session with .gor files: they hold messages, no connections (record packets with --output-file x.pcapng)")
+	}
+	targets, err := cfg.sessionTargets()
+	if err != nil {
+		return nil, err
+	}
+	s := &sessions{live: len(cfg.InputFile) == 0}
+	if s.log, err = openSessionLog(cfg.SessionLog); err != nil {
+		return nil, err
+	}
+	for _, t := range targets {
+		t.Log = s.log.add
+		t.Warn = func(text string) { log.Warn("a session was not replayed", "error", text) }
+		o, err := session.New(t)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("--output-session: %w", err), s.log.close())
+		}
+		s.outputs = append(s.outputs, o)
+	}
+	o := session.HubOptions{Outputs: s.outputs, Memory: int(cfg.SessionMemory), Stall: cfg.OutputStall}
+	if !s.live {
+		timing, err := cfg.sessionTiming()
+		if err != nil {
+			return nil, err
+		}
+		o.Timing = &timing
+		if o.Window, err = cfg.window(); err != nil {
+			return nil, err
+		}
+	}
+	s.hub = session.NewHub(o)
+	return s, nil
+}
+
+// feed makes the feed of a shard.
+func (s *sessions) feed() *rec.Feed { return rec.NewFeed(s.hub.Put) }
+
+// start lets the end of ctx cut the waits of a file's schedule short.
+func (s *sessions) start(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, s.hub.Interrupt)
+}
+
+// drain plays what was put: after a signal, no longer than closeTimeout, and of files
+// nothing more.
+func (s *sessions) drain(ctx context.Context) error {
+	if s.live {
+		late, cancel := lingering(ctx)
+		defer cancel()
+		ctx = late
+	}
+	return s.close(ctx)
+}
+
+func (s *sessions) close(ctx context.Context) error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.hub.Interrupt()
+	return errors.Join(s.hub.Close(ctx), s.log.close())
+}
+
+// outcomes are the outputs for the summary.
+func (s *sessions) outcomes() []output.Sessions {
+	var all []output.Sessions
+	for _, o := range s.outputs {
+		st := o.Stats()
+		all = append(all, output.Sessions{
+			Name: o.Name(), Captured: st.Captured, Sessions: st.Sessions, Replayed: st.Replayed,
+			Partial: st.Partial, Skipped: st.Skipped,
+			Sent: st.Sent, Received: st.Received, OriginalSent: st.OriginalSent, OriginalReceived: st.OriginalReceived,
+			Stalled: st.Stalled, OtherPort: st.OtherPort, LagSeconds: st.MaxLag.Seconds(),
+		})
+	}
+	return all
+}
+
+// sessionMetrics tells, at each scrape, what became of the connections.
+type sessionMetrics struct {
+	agent *agent
+
+	sessions, bytes, running, stalled, memory *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*sessionMetrics)(nil)
+
+func newSessionMetrics(a *agent) *sessionMetrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &sessionMetrics{
+		agent:    a,
+		sessions: desc("gor_sessions_total", "Connections that were to be replayed and are over, by outcome: replayed, partial or skipped, and why.", "output", "outcome", "reason"),
+		bytes:    desc("gor_session_bytes_total", "Payload of connections that are over: of side original as captured, of side replay as sent to and received from the target.", "output", "side", "direction"),
+		running:  desc("gor_sessions_running", "Connections to the target now.", "output"),
+		stalled:  desc("gor_sessions_stalled_total", "Connections whose target did not answer as the server had.", "output"),
+		memory:   desc("gor_session_memory_bytes", "Bytes of clients that wait for targets."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *sessionMetrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.sessions, m.bytes, m.running, m.stalled, m.memory} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *sessionMetrics) Collect(out chan<- prometheus.Metric) {
+	s := m.agent.sessions
+	if s == nil {
+		return
+	}
+	put := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	}
+	for _, o := range s.outputs {
+		st, name := o.Stats(), o.Name()
+		count := func(d *prometheus.Desc, n uint64, labels ...string) {
+			put(d, prometheus.CounterValue, float64(n), append([]string{name}, labels...)...)
+		}
+		count(m.sessions, st.Replayed, "replayed", "")
+		for why, n := range st.Partial {
+			count(m.sessions, n, "partial", why)
+		}
+		for why, n := range st.Skipped {
+			count(m.sessions, n, "skipped", why)
+		}
+		count(m.bytes, st.OriginalSent, "original", "sent")
+		count(m.bytes, st.OriginalReceived, "original", "received")
+		count(m.bytes, st.Sent, "replay", "sent")
+		count(m.bytes, st.Received, "replay", "received")
+		count(m.stalled, st.Stalled)
+		put(m.running, prometheus.GaugeValue, float64(st.Running), name)
+	}
+	put(m.memory, prometheus.GaugeValue, float64(s.hub.Used()))
+}
+
+// sessionLog writes --session-log. The zero value writes nothing.
+type sessionLog struct {
+	mu   sync.Mutex
+	file *os.File
+	w    *bufio.Writer
+	at   time.Time // of the last flush
+	err  error
+}
+
+func openSessionLog(path string) (*sessionLog, error) {
+	if path == "" {
+		return &sessionLog{}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("write session log: %w", err)
+	}
+	return &sessionLog{file: f, w: bufio.NewWriter(f)}, nil
+}
+
+func (l *sessionLog) add(line *session.Line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.w == nil || l.err != nil {
+		return
+	}
+	var w io.Writer = l.w
+	l.err = json.NewEncoder(w).Encode(line)
+	if now := time.Now(); now.Sub(l.at) > time.Second {
+		l.at = now
+		l.err = errors.Join(l.err, l.w.Flush())
+	}
+}
+
+func (l *sessionLog) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.w == nil {
+		return nil
+	}
+	err := errors.Join(l.err, l.w.Flush(), l.file.Close())
+	l.w = nil
+	if err != nil {
+		return fmt.Errorf("write session log: %w", err)
+	}
+	return nil
+}
