@@ -63,7 +63,7 @@ fmt: .cache/deps/go .cache/deps/fmt $(GOLANGCI) ## format Go and C
 	@[[ -z "$(C_FILES)" ]] || $(CLANG_FORMAT) -i $(C_FILES)
 
 .PHONY: bench
-bench: build .cache/deps/test ## run the Go benchmarks, capture files beside tshark, and as root a saturated server beside each observer
+bench: build .cache/deps/test ## run the Go benchmarks, capture files beside tshark, and as root a saturated server beside each observer and replays
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
 	@$(MAKE) --no-print-directory bench-offline
 	@if [[ $$EUID == 0 ]]; then $(MAKE) --no-print-directory bench-server bench-replay; fi
@@ -73,17 +73,19 @@ bench: build .cache/deps/test ## run the Go benchmarks, capture files beside tsh
 bench-offline: build ## how fast generated capture files of up to 500 MB are read on one core, beside tshark
 	$(GO) run ./test/bench/offline $(OFFLINE_FLAGS)
 
-# GoReplay is a rival to measure, not a dependency: without it the table lacks a row.
 # About 20 minutes; BENCH_FLAGS=-quick takes two and tells whether it works.
 .PHONY: bench-server
-bench-server: build .cache/deps/test ## a saturated nginx beside no observer, the agent, its floor, GoReplay and tcpdump (root)
-	@GOBIN=$(CURDIR)/.cache $(GO) install github.com/buger/goreplay@v1.3.2 || echo 'bench: GoReplay cannot be had, left out' >&2
+bench-server: build .cache/deps/test .cache/goreplay ## a saturated nginx beside no observer, the agent, its floor, GoReplay and tcpdump (root)
 	$(GO) run ./test/bench $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(BENCH_FLAGS)
 
+# About 4 minutes; REPLAY_FLAGS=-quick takes one.
 .PHONY: bench-replay
-bench-replay: build .cache/deps/test ## how fast a recording is replayed, beside GoReplay and wrk (root)
-	@GOBIN=$(CURDIR)/.cache $(GO) install github.com/buger/goreplay@v1.3.2 || echo 'bench: GoReplay cannot be had, left out' >&2
+bench-replay: build .cache/deps/test .cache/goreplay ## how fast and how exactly in time recordings are replayed, beside GoReplay and wrk (root)
 	$(GO) run ./test/bench/replay $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(REPLAY_FLAGS)
+
+# A rival to measure, not a dependency: without it the tables lack rows.
+.cache/goreplay: | .cache/deps/go .cache/deps/build
+	@GOBIN=$(CURDIR)/.cache $(GO) install github.com/buger/goreplay@v1.3.2 || echo 'bench: GoReplay cannot be had, left out' >&2
 
 .PHONY: e2e
 e2e: build .cache/deps/test ## run the whole-binary tests, uncached (root)

@@ -66,7 +66,7 @@ func (w *watch) pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-w.ended:
-		return errors.New("it has ended: " + w.said.tail())
+		return errors.New("it has ended: " + w.said.Tail())
 	case <-time.After(d):
 		return nil
 	}

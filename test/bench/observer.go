@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gortap/internal/lab"
+	"gortap/test/bench/gauge"
 )
 
 // observer is a program that watches a port, or nobody.
@@ -23,7 +24,7 @@ type observer struct {
 	// nobody watches.
 	command func(place) (*exec.Cmd, error)
 	// ready returns once the program watches.
-	ready func(ctx context.Context, n *lab.Namespace, said *output) error
+	ready func(ctx context.Context, n *lab.Namespace, said *gauge.Output) error
 	// counted reads what the program counted; nil: it does not tell.
 	counted func(summary, said string) (counted, error)
 	// only are the loads that it is run beside; nil: all.
@@ -90,7 +91,7 @@ func agentObserver(name string, o options, only []string, flags ...string) obser
 
 const agentURL = "http://127.0.0.1:9464"
 
-func agentReady(ctx context.Context, n *lab.Namespace, _ *output) error {
+func agentReady(ctx context.Context, n *lab.Namespace, _ *gauge.Output) error {
 	client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true}}
 	return poll(ctx, func() bool {
 		res, err := client.Get(agentURL + "/readyz")
@@ -103,14 +104,14 @@ func agentReady(ctx context.Context, n *lab.Namespace, _ *output) error {
 }
 
 // said is for programs that print something once they watch.
-func said(word string) func(context.Context, *lab.Namespace, *output) error {
-	return func(ctx context.Context, _ *lab.Namespace, said *output) error {
+func said(word string) func(context.Context, *lab.Namespace, *gauge.Output) error {
+	return func(ctx context.Context, _ *lab.Namespace, said *gauge.Output) error {
 		return poll(ctx, func() bool { return strings.Contains(said.String(), word) })
 	}
 }
 
 // settle is for programs that do not tell when they are ready.
-func settle(ctx context.Context, _ *lab.Namespace, _ *output) error {
+func settle(ctx context.Context, _ *lab.Namespace, _ *gauge.Output) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -16,41 +14,12 @@ import (
 	"gortap/test/bench/gauge"
 )
 
-// output is what a program has said so far, up to a limit.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-// Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
-	const limit = 1 << 20
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.text.Len() < limit {
-		o.text.Write(p)
-	}
-	return len(p), nil
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// tail is the last line of it, for errors.
-func (o *output) tail() string {
-	lines := strings.Split(strings.TrimSpace(o.String()), "\n")
-	return lines[len(lines)-1]
-}
-
 // watch is an observer at work.
 type watch struct {
 	observer
 	cmd     *exec.Cmd
 	dir     string
-	said    output
+	said    gauge.Output
 	ended   chan struct{}
 	exit    error // valid once ended
 	stopped bool
@@ -89,7 +58,7 @@ func (o observer) start(ctx context.Context, a *arena, port string) (*watch, err
 	}()
 	if err := o.ready(ctx, a.server, &w.said); err != nil {
 		w.kill()
-		return nil, fmt.Errorf("%w: %s", err, w.said.tail())
+		return nil, fmt.Errorf("%w: %s", err, w.said.Tail())
 	}
 	return w, nil
 }
@@ -111,7 +80,7 @@ func (w *watch) stop() (counted, error) {
 		return uncounted(), nil // how others exit is their business
 	}
 	if w.exit != nil {
-		return counted{}, fmt.Errorf("stop %s: %w: %s", w.name, w.exit, w.said.tail())
+		return counted{}, fmt.Errorf("stop %s: %w: %s", w.name, w.exit, w.said.Tail())
 	}
 	return w.counted(w.summary(), w.said.String())
 }
@@ -129,7 +98,7 @@ func (w *watch) kill() {
 
 // runTimed runs a program and returns its output and its processor time.
 func runTimed(ctx context.Context, n *lab.Namespace, name string, args ...string) (string, time.Duration, error) {
-	var out output
+	var out gauge.Output
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := n.Start(cmd)
@@ -137,7 +106,7 @@ func runTimed(ctx context.Context, n *lab.Namespace, name string, args ...string
 		err = cmd.Wait()
 	}
 	if err != nil {
-		return out.String(), 0, fmt.Errorf("run %s: %w: %s", name, err, out.tail())
+		return out.String(), 0, fmt.Errorf("run %s: %w: %s", name, err, out.Tail())
 	}
 	return out.String(), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
@@ -159,7 +128,7 @@ func (w *watch) during(fn func() error) (used, error) {
 	}
 	after, err := gauge.CPUTime(w.pid())
 	if err != nil {
-		return used{}, fmt.Errorf("%w (it ended: %s)", err, w.said.tail())
+		return used{}, fmt.Errorf("%w (it ended: %s)", err, w.said.Tail())
 	}
 	rss, err := gauge.PeakRSS(w.pid())
 	return used{after - before, rss}, err

@@ -1,89 +1,112 @@
-// Command replay measures how fast a recording is replayed to an nginx: by the
-// agent, by GoReplay where it is given, and by wrk as the limit of what the server and
-// the machine can do. Sender and server have a core each. It needs root.
+// Command replay measures how recordings are replayed to an nginx, by the agent and by
+// GoReplay where it is given. Sender and server have a core each. It needs root, and
+// two cores.
 //
-// The recording's schedule is shorter than any sender takes, so that the target sets
-// the pace. Rates suffer from other load on the machine; CPU time and connections
-// hardly do.
+// Rate: a recording whose schedule is shorter than any sender takes, so that sender
+// and target set the pace; wrk tells the limit of the server and the machine. Other
+// load on the machine costs rate, but hardly processor time and connections.
+//
+// Schedule: recordings of constant gaps at their own speed; tcpdump tells when each
+// request left.
 package main
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"gortap/internal/lab"
+	"gortap/test/bench/gauge"
 )
 
 type options struct {
-	agent, goreplay string
-	requests, slow  int
-	conns, runs     int
+	agent, goreplay    string
+	requests, slow     int
+	connections, runs  int
+	gaps               string
+	length             time.Duration
+	parts, extra, json string
+	quick              bool
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.agent, "agent", "bin/agent", "the agent")
 	flag.StringVar(&o.goreplay, "goreplay", "", "GoReplay v1.3.2; empty: left out")
-	flag.IntVar(&o.requests, "requests", 200000, "requests of the recording")
+	flag.IntVar(&o.requests, "requests", 100000, "requests of the recording for the rate")
 	flag.IntVar(&o.slow, "goreplay-requests", 5000, "requests of the one for GoReplay, which takes a millisecond each")
-	flag.IntVar(&o.conns, "connections", 50, "connections of the recordings")
-	flag.IntVar(&o.runs, "runs", 3, "runs, of which the one with the least CPU time counts")
+	flag.IntVar(&o.connections, "connections", 50, "connections of the recordings")
+	flag.IntVar(&o.runs, "runs", 3, "runs of each sender for the rate")
+	flag.StringVar(&o.gaps, "gaps", "100us,500us,10ms", "gaps of the recordings for the schedule")
+	flag.DurationVar(&o.length, "length", 10*time.Second, "length of the recordings for the schedule")
+	flag.StringVar(&o.parts, "parts", "rate,schedule", "what to measure")
+	flag.StringVar(&o.extra, "agent-flags", "", "more flags for the agent, separated by spaces")
+	flag.StringVar(&o.json, "json", "", "write the figures to this file as well")
+	flag.BoolVar(&o.quick, "quick", false, "one run each, recordings of 2 s: to try it, not to quote")
 	flag.Parse()
+	if o.quick {
+		o.runs, o.length, o.slow = 1, 2*time.Second, 1000
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
 		os.Exit(1)
 	}
 }
 
-// sender is a program that sends requests to port 80, from core 0.
-type sender struct {
-	name     string
-	requests int // it sends; 0: as many as it can in a few seconds
-	command  []string
-	// endless programs are stopped once the server has seen everything.
-	endless bool
+// report is everything that was measured. A failure costs its row: it is told, and
+// the rest goes on.
+type report struct {
+	Machine  gauge.Machine `json:"machine"`
+	Rate     []rateRow     `json:"rate,omitempty"`
+	Schedule []scheduleRow `json:"schedule,omitempty"`
+	Failures []string      `json:"failures"`
+}
+
+// bench is one run of everything.
+type bench struct {
+	options
+	ns     *lab.Namespace
+	dir    string
+	report report
+}
+
+func (b *bench) fail(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	fmt.Fprintln(os.Stderr, "bench: left out:", text)
+	b.report.Failures = append(b.report.Failures, text)
 }
 
 func run(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "replay-bench-")
+	b := &bench{options: o, report: report{Machine: gauge.ThisMachine(), Failures: []string{}}}
+	parts, err := b.chosen()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	fast, slow := filepath.Join(dir, "fast.gor"), filepath.Join(dir, "slow.gor")
-	if err := write(fast, o.requests, o.conns); err != nil {
+	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
 		return err
 	}
-	if err := write(slow, o.slow, o.conns); err != nil {
+	defer os.RemoveAll(b.dir)
+	if b.ns, err = lab.NewNamespace(); err != nil {
 		return err
 	}
-	senders := []sender{{name: "agent", requests: o.requests, command: []string{o.agent, "--input-file", fast, "--output-http", "http://127.0.0.1", "--listen", "", "--summary", filepath.Join(dir, "summary")}}}
-	if o.goreplay != "" {
-		senders = append(senders, sender{name: "goreplay", requests: o.slow, endless: true, command: []string{o.goreplay, "--input-file", slow, "--output-http", "http://127.0.0.1"}})
-	}
-	senders = append(senders, sender{name: "wrk", command: []string{"wrk", "-t1", "-c" + strconv.Itoa(o.conns), "-d3s", "http://127.0.0.1/small"}})
-	n, err := lab.NewNamespace()
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	server, err := lab.StartNginx(ctx, n, lab.NginxOptions{Server: `access_log off;
+	defer b.ns.Close()
+	server, err := lab.StartNginx(ctx, b.ns, lab.NginxOptions{Server: `access_log off;
+		keepalive_requests 1000000000;
 		location = /small { default_type text/plain; return 200 "hello, world\n"; }
-		location = /status { stub_status; }`})
+		` + gauge.StatusServer})
 	if err != nil {
 		return err
 	}
@@ -91,104 +114,85 @@ func run(ctx context.Context, o options) error {
 	if err := pin(ctx, server.Pid()); err != nil {
 		return err
 	}
-	fmt.Printf("%-9s %9s %9s %12s %14s %12s\n", "sender", "sent", "seconds", "requests/s", "CPU us/request", "connections")
-	for _, s := range senders {
-		if err := measure(ctx, n, s, o.runs); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+	for _, part := range parts {
+		if ctx.Err() == nil {
+			part(ctx)
 		}
 	}
-	return nil
-}
-
-// pin moves a server and its children to core 1.
-func pin(ctx context.Context, pid int) error {
-	out, err := exec.CommandContext(ctx, "pgrep", "-P", strconv.Itoa(pid)).Output()
-	if err != nil {
-		return fmt.Errorf("list workers: %w", err)
+	if err := b.report.print(os.Stdout); err != nil {
+		return err
 	}
-	for _, p := range append(strings.Fields(string(out)), strconv.Itoa(pid)) {
-		if err := exec.CommandContext(ctx, "taskset", "-p", "-c", "1", p).Run(); err != nil {
-			return fmt.Errorf("pin the server to a core: %w", err)
-		}
-	}
-	return nil
-}
-
-// measure prints a sender's best run.
-func measure(ctx context.Context, n *lab.Namespace, s sender, runs int) error {
-	var all []result
-	for range runs {
-		r, err := once(ctx, n, s)
-		if err != nil {
+	if o.json != "" {
+		if err := gauge.WriteJSON(o.json, &b.report); err != nil {
 			return err
 		}
-		all = append(all, r)
 	}
-	best := slices.MinFunc(all, func(a, b result) int { return int(a.perRequest() - b.perRequest()) })
-	fmt.Printf("%-9s %9d %9.2f %12.0f %14.1f %12d\n", s.name, best.requests, best.took.Seconds(), float64(best.requests)/best.took.Seconds(),
-		float64(best.perRequest().Nanoseconds())/1e3, best.connections)
+	if ctx.Err() != nil {
+		return errors.New("interrupted: these are the rows until then")
+	}
 	return nil
 }
 
-type result struct {
-	requests, connections int
-	took, cpu             time.Duration
-}
-
-func (r result) perRequest() time.Duration { return r.cpu / time.Duration(max(r.requests, 1)) }
-
-func once(ctx context.Context, n *lab.Namespace, s sender) (result, error) {
-	before, err := status(ctx, n)
+func (b *bench) chosen() ([]func(context.Context), error) {
+	gaps, err := parseGaps(b.gaps)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", "0"}, s.command...)...)
-	var said strings.Builder
-	cmd.Stderr = &said
-	start := time.Now()
-	if err := n.Start(cmd); err != nil {
-		return result{}, err
+	if b.runs < 1 || b.requests < 1 || b.slow < 1 || b.connections < 1 || b.length < gaps[len(gaps)-1]*2 {
+		return nil, errors.New("read flags: at least one run, request and connection, and a length of two gaps")
 	}
-	took, asked := time.Duration(0), 0
-	if s.endless {
-		if took, asked, err = await(ctx, n, before.requests+s.requests, start); err != nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			return result{}, err
+	var parts []func(context.Context)
+	for name := range strings.SplitSeq(b.parts, ",") {
+		switch name {
+		case "rate":
+			parts = append(parts, b.measureRate)
+		case "schedule":
+			parts = append(parts, func(ctx context.Context) { b.measureSchedule(ctx, gaps) })
+		default:
+			return nil, fmt.Errorf("read flags: unknown part %q (there are rate, schedule)", name)
 		}
-		_ = cmd.Process.Signal(syscall.SIGTERM)
 	}
-	err = cmd.Wait()
-	if took == 0 {
-		took = time.Since(start)
-	}
-	if err != nil && !s.endless {
-		return result{}, fmt.Errorf("%w: %s", err, said.String())
-	}
-	after, err := status(ctx, n)
-	if err != nil {
-		return result{}, err
-	}
-	r := result{requests: after.requests - before.requests - asked - 1, connections: after.connections - before.connections - asked - 1, took: took,
-		cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
-	if s.requests > 0 && r.requests < s.requests {
-		return r, fmt.Errorf("the server saw %d of %d requests", r.requests, s.requests)
-	}
-	return r, nil
+	return parts, nil
 }
 
-// write makes a recording of n requests, 10 us apart, over conns connections in turn.
-func write(path string, n, conns int) error {
-	f, err := os.Create(path)
+func parseGaps(list string) ([]time.Duration, error) {
+	var gaps []time.Duration
+	for text := range strings.SplitSeq(list, ",") {
+		gap, err := time.ParseDuration(text)
+		if err != nil || gap <= 0 {
+			return nil, fmt.Errorf("read gaps: %q is no gap (write 500us or 10ms)", text)
+		}
+		gaps = append(gaps, gap)
+	}
+	return gaps, nil
+}
+
+func (r *report) print(w io.Writer) error {
+	fmt.Fprintln(w, r.Machine)
+	for _, table := range []func(io.Writer) error{r.printRate, r.printSchedule} {
+		if err := table(w); err != nil {
+			return err
+		}
+	}
+	for _, f := range r.Failures {
+		fmt.Fprintf(w, "\nleft out: %s\n", f)
+	}
+	return nil
+}
+
+// pin moves a server and its workers to core 1.
+func pin(ctx context.Context, master int) error {
+	pids, err := gauge.Children(master)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	w := bufio.NewWriter(f)
-	for i := range n {
-		fmt.Fprintf(w, "1 %016x%08x %d 0\n", i%conns+1, i/conns, 1_790_000_000_000_000_000+int64(i)*10_000)
-		fmt.Fprint(w, "GET /small HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\nAccept-Encoding: gzip, deflate\r\nCookie: session=0123456789abcdef\r\n\r\n")
-		fmt.Fprint(w, "\n🐵🙈🙉\n")
+	for _, pid := range append(pids, master) {
+		out, err := exec.CommandContext(ctx, "taskset", "-p", "-c", "1", strconv.Itoa(pid)).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("pin the server to core 1: %w: %s (needs two cores)", err, strings.TrimSpace(string(out)))
+		}
 	}
-	return w.Flush()
+	return nil
 }
+
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
