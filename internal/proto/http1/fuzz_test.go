@@ -132,6 +132,9 @@ func FuzzRequest(f *testing.F) {
 		if err != nil || req.ProtoMajor > 1 || req.Method == http.MethodConnect || req.Header.Get("Upgrade") != "" {
 			return
 		}
+		if len(req.Method) > maxMethod {
+			return // a limit of ours
+		}
 		if spacedFraming.Match(b) {
 			return
 		}
