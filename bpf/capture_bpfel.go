@@ -148,7 +148,7 @@ type CaptureFlowKey struct {
 
 type CaptureNewFlow struct {
 	_     structs.HostLayout
-	Words [32]uint64
+	Words [33]uint64
 }
 
 type CaptureOutcome uint32
@@ -173,13 +173,15 @@ const (
 )
 
 type CaptureSkip struct {
-	_    structs.HostLayout
-	TsNs uint64
-	End  uint32
-	Len  uint32
-	Ack  uint32
-	Dir  uint8
-	Pad  [3]uint8
+	_        structs.HostLayout
+	TsNs     uint64
+	End      uint32
+	Len      uint32
+	Ack      uint32
+	Dir      uint8
+	Pad      [3]uint8
+	Packets  uint32
+	NetBytes uint32
 }
 
 // Names of all BPF objects in the ELF.

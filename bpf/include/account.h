@@ -25,10 +25,10 @@
 /* What to tell user space of a segment. */
 struct emission {
 	__u64 ts_ns;
-	struct skip skip; /* to be told before it */
+	struct skip skip; /* taken out of the flow, to be told before it */
 	__u32 shard;
 	__u32 cap;  /* payload bytes to copy, from the start */
-	__u32 back; /* bytes skipped right before it, to be told as a part of it */
+	__u32 back; /* bytes of the skip, where it is told as a part of it */
 	__u8 wanted;
 	__u8 tail_len;
 	__u8 turn_start; /* the first byte is the first of a turn with a budget */
@@ -297,6 +297,8 @@ static __always_inline bool hold(struct flow *f, const struct segment *s, const 
 	k->len += s->len;
 	k->ack = s->ack;
 	k->dir = s->dir;
+	k->packets++;
+	k->net_bytes += s->net_bytes;
 	return true;
 }
 
@@ -308,9 +310,8 @@ static __always_inline void release(struct flow *f, const struct segment *s, str
 	if (f->skip.dir == s->dir && f->skip.end == s->seq && !e->cap &&
 	    !(s->flags & (TCP_SYN | TCP_RST)))
 		e->back = f->skip.len;
-	else
-		e->skip = f->skip;
-	f->skip.len = 0;
+	e->skip = f->skip;
+	f->skip.len = f->skip.packets = f->skip.net_bytes = 0;
 }
 
 /* Is the segment of a connection that a replay opened? The flow knows, by the mark
@@ -453,6 +454,31 @@ static __always_inline struct flow *find_flow(const struct segment *s, __u32 has
 		f = bpf_map_lookup_elem(&flows, key);
 	}
 	return f;
+}
+
+/* Puts a skip back of which the ring had no room to tell: the flow's next record tries
+ * again. Its packets count as delivered, and it is. They do not where that cannot be:
+ * the flow is gone, or another CPU has begun another skip meanwhile. */
+__noinline int put_back(const struct segment *s, const struct emission *e)
+{
+	struct flow *f;
+	bool done;
+
+	if (!s || !e || !e->skip.len)
+		return 0;
+	f = bpf_map_lookup_elem(&flows, &s->key);
+	if (!f) {
+		recount_lost(e->skip.packets, e->skip.net_bytes);
+		return 0;
+	}
+	bpf_spin_lock(&f->lock);
+	done = !f->dead && !f->skip.len;
+	if (done)
+		f->skip = e->skip;
+	bpf_spin_unlock(&f->lock);
+	if (!done)
+		recount_lost(e->skip.packets, e->skip.net_bytes);
+	return done;
 }
 
 __noinline int set_depth(const struct flow_key *key, __u8 depth)

@@ -104,17 +104,6 @@ static __always_inline int emit_slice(struct frame *f, const struct segment *s,
 	return emit_class(f, s, sl, ring, wake, em, SLICE);
 }
 
-/* Bytes that are copied after all do not go into one record with those skipped. */
-static __always_inline void split_skip(const struct segment *s, struct emission *em)
-{
-	em->skip.ts_ns = em->ts_ns;
-	em->skip.end = s->seq;
-	em->skip.len = em->back;
-	em->skip.ack = s->ack;
-	em->skip.dir = s->dir;
-	em->back = 0;
-}
-
 /* Tells what was skipped before this segment and is no part of its record. */
 static __always_inline int emit_skip(const struct segment *s, const struct skip *k, void *ring)
 {
@@ -139,7 +128,8 @@ static __always_inline int emit_skip(const struct segment *s, const struct skip 
 
 /* Writes the segment's record, or several where its copy is larger than a slice.
  * Where one does not fit, the rest is not tried. */
-static __always_inline int emit(struct frame *f, const struct segment *s, struct emission *em)
+static __always_inline int write_records(struct frame *f, const struct segment *s,
+					 struct emission *em)
 {
 	__u32 shard = em->shard, left = s->len, cap = em->cap;
 	__u8 tail_len = em->tail_len;
@@ -157,13 +147,15 @@ static __always_inline int emit(struct frame *f, const struct segment *s, struct
 		set_depth(&s->key, DEPTH_ALL);
 		cap = left;
 		tail_len = 0;
-		if (em->back)
-			split_skip(s, em);
+		em->back = 0; /* what is copied does not go into one record with it */
 	} else if (em->held) {
 		return OUT_COUNTED;
 	}
-	if (em->skip.len && emit_skip(s, &em->skip, ring) != OUT_EMITTED)
-		return OUT_RING_FULL;
+	if (em->skip.len && !em->back) {
+		if (emit_skip(s, &em->skip, ring) != OUT_EMITTED)
+			return OUT_RING_FULL;
+		em->skip.len = 0;
+	}
 	if (cap <= DRAFT_BYTES) {
 		sl.len = left;
 		sl.cap = cap;
@@ -192,6 +184,17 @@ static __always_inline int emit(struct frame *f, const struct segment *s, struct
 		cap -= SLICE;
 	}
 	return OUT_COPY_FAILED;
+}
+
+/* Writes what there is to tell of a segment. A skip before it stays to be told where
+ * that fails. */
+static __always_inline int emit(struct frame *f, const struct segment *s, struct emission *em)
+{
+	int outcome = write_records(f, s, em);
+
+	if (outcome != OUT_EMITTED)
+		put_back(s, em);
+	return outcome;
 }
 
 #endif

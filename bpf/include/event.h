@@ -77,7 +77,7 @@ struct holes {
 
 /* Bytes in order that are counted and not copied, and that no record has told yet:
  * the flow's next record does, whichever direction it is of. Nothing of the other
- * direction came since they began, so that this changes no order. */
+ * direction was told since they began, so that this changes no order. */
 struct skip {
 	__u64 ts_ns; /* of the last of them */
 	__u32 end;   /* sequence number behind the last */
@@ -85,6 +85,8 @@ struct skip {
 	__u32 ack;   /* what the last of them acknowledged */
 	__u8 dir;
 	__u8 pad[3];
+	__u32 packets;	 /* they came in, counted as delivered */
+	__u32 net_bytes; /* of these packets, layer 3 */
 };
 
 /* In a hash table's element the key ends 40 bytes before the end of a cache line:

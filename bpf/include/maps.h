@@ -75,4 +75,20 @@ static __always_inline void count(__u32 outcome, __u64 bytes)
 	}
 }
 
+/* Takes back that packets were delivered: they are lost after all. Of one CPU's
+ * counter that may make less than nothing; what counts is the sum. */
+static __always_inline void recount_lost(__u32 packets, __u32 bytes)
+{
+	__u32 from = OUT_COUNTED, to = OUT_RING_FULL;
+	struct counter *counted = bpf_map_lookup_elem(&counters, &from);
+	struct counter *lost = bpf_map_lookup_elem(&counters, &to);
+
+	if (!counted || !lost)
+		return;
+	counted->packets -= packets;
+	counted->bytes -= bytes;
+	lost->packets += packets;
+	lost->bytes += bytes;
+}
+
 #endif
