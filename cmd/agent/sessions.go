@@ -24,10 +24,16 @@ import (
 // are.
 type sessions struct {
 	hub     *session.Hub
-	outputs []*session.Output
+	outputs []sessionOutput
 	log     *sessionLog
 	live    bool
 	closed  bool
+}
+
+// sessionOutput is an output with a name that no other has.
+type sessionOutput struct {
+	*session.Output
+	name string
 }
 
 var _ pipeline.ConnFeed = (*rec.Feed)(nil)
@@ -48,6 +54,7 @@ func openSessions(cfg *Config, in input, log *slog.Logger) (*sessions, error) {
 	if s.log, err = openSessionLog(cfg.SessionLog); err != nil {
 		return nil, err
 	}
+	var opened []*session.Output
 	for _, t := range targets {
 		t.Log = s.log.add
 		t.Warn = func(text string) { log.Warn("a session was not replayed", "error", text) }
@@ -55,9 +62,10 @@ func openSessions(cfg *Config, in input, log *slog.Logger) (*sessions, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("--output-session: %w", err), s.log.close())
 		}
-		s.outputs = append(s.outputs, o)
+		s.outputs = append(s.outputs, sessionOutput{o, s.uniqueName(o.Name())})
+		opened = append(opened, o)
 	}
-	o := session.HubOptions{Outputs: s.outputs, Memory: int(cfg.SessionMemory), Stall: cfg.OutputStall}
+	o := session.HubOptions{Outputs: opened, Memory: int(cfg.SessionMemory), Stall: cfg.OutputStall}
 	if !s.live {
 		timing, err := cfg.sessionTiming()
 		if err != nil {
@@ -70,6 +78,19 @@ func openSessions(cfg *Config, in input, log *slog.Logger) (*sessions, error) {
 	}
 	s.hub = session.NewHub(o)
 	return s, nil
+}
+
+func (s *sessions) uniqueName(name string) string {
+	same := 0
+	for _, o := range s.outputs {
+		if o.Name() == name {
+			same++
+		}
+	}
+	if same == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s#%d", name, same+1)
 }
 
 // feed makes the feed of a shard.
@@ -106,7 +127,7 @@ func (s *sessions) outcomes() []output.Sessions {
 	for _, o := range s.outputs {
 		st := o.Stats()
 		all = append(all, output.Sessions{
-			Name: o.Name(), Captured: st.Captured, Sessions: st.Sessions, Replayed: st.Replayed,
+			Name: o.name, Captured: st.Captured, Sessions: st.Sessions, Replayed: st.Replayed,
 			Partial: st.Partial, Skipped: st.Skipped,
 			Sent: st.Sent, Received: st.Received, OriginalSent: st.OriginalSent, OriginalReceived: st.OriginalReceived,
 			Stalled: st.Stalled, OtherPort: st.OtherPort, LagSeconds: st.MaxLag.Seconds(),
@@ -155,7 +176,7 @@ func (m *sessionMetrics) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	}
 	for _, o := range s.outputs {
-		st, name := o.Stats(), o.Name()
+		st, name := o.Stats(), o.name
 		count := func(d *prometheus.Desc, n uint64, labels ...string) {
 			put(d, prometheus.CounterValue, float64(n), append([]string{name}, labels...)...)
 		}

@@ -52,6 +52,9 @@ func (c *conn) note(s *flow.Segment) {
 		c.reset, c.resetBy = true, s.Dir
 		return
 	}
+	if !s.Flags.Has(flow.SYN) {
+		return
+	}
 	answer := s.Flags.Has(flow.ACK)
 	if !c.known {
 		c.client, c.known = s.Dir, true

@@ -260,7 +260,7 @@ func (p *play) write(ctx context.Context, b []byte) reason {
 func (p *play) await(ctx context.Context, e *rec.Event) time.Time {
 	for p.order != ByTime && (e.Need > p.need || e.NeedEnd) {
 		w := waiting{
-			order: p.order, need: e.Need, goal: p.base + e.Need - p.need, base: p.base, end: e.NeedEnd,
+			order: p.order, need: e.Need, goal: p.base + e.Need - p.need, base: p.base, end: e.NeedEnd, leaves: e.Kind != rec.Write,
 			since: p.lastAt, until: p.lastAt.Add(p.scale(e.NeedNs - p.lastNs)), stall: p.out.cfg.Stall,
 		}
 		v, at := p.watch(ctx, &w)

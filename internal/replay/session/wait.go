@@ -4,8 +4,8 @@ import "time"
 
 // quiet is how long a target must be silent for its answer to count as ended where it
 // is shorter than the server's. It is longer than what lies between two pieces of an
-// answer, and much shorter than a stall.
-const quiet = 20 * time.Millisecond
+// answer on a busy machine, and much shorter than a stall.
+const quiet = 100 * time.Millisecond
 
 // answered is how far a target has answered.
 type answered struct {
@@ -22,6 +22,9 @@ type waiting struct {
 	goal  int64 // by turns: the target's bytes that are as many since the last write
 	base  int64 // the target's bytes at the last write
 	end   bool  // the server had ended its side as well
+	// leaves says that the client ends its side: servers let go of an answer that
+	// goes on then, so that silence alone is not taken for its end.
+	leaves bool
 	// since is when the client acted last, and until when the server had answered,
 	// counted from there.
 	since, until time.Time
@@ -48,6 +51,7 @@ func (w *waiting) look(now time.Time, a answered) (verdict, time.Time) {
 	case w.end:
 	case w.order == ByBytes && a.bytes >= w.need, w.order == ByTurns && a.bytes >= w.goal:
 		return full, a.at
+	case w.leaves:
 	case w.order == ByTurns && (a.bytes > w.base || a.bytes >= w.need):
 		if now.Sub(last) >= quiet {
 			return short, last
