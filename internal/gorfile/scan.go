@@ -124,7 +124,11 @@ func (s *scanner) end(b []byte, n int, err error) (int, error) {
 // documentation has the rules.
 func (s *scanner) decide(b []byte, n, at int, f *framing, err error) (int, []byte, error) {
 	f.see(b[n:at])
-	if want := n + f.head + f.length; f.length > 0 && at > n+f.head && at < want && want-n <= s.limit {
+	// A response to HEAD has a length and no body: what follows it may reach there by chance.
+	if at == n+f.head && bytes.HasPrefix(b[n:], []byte("HTTP/")) && follows(b[at:], err) {
+		return at, b, err
+	}
+	if want := n + f.head + f.length; f.length > 0 && at < want && want-n <= s.limit {
 		if need := want + len(Separator) + maxHeader; len(b) < need && err == nil && s.credit >= need-at {
 			s.credit -= need - at
 			b, err = s.in.Peek(need)
@@ -172,11 +176,6 @@ func (f *framing) see(data []byte) {
 		return
 	}
 	f.head = from + i + 4
-	if f.head == len(data) && f.head != maxHead {
-		f.head = 0 // there is no body: no need to know, as long as this is the end
-		f.seen = max(0, f.seen-4)
-		return
-	}
 	f.length = contentLength(data[:f.head])
 }
 

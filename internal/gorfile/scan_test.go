@@ -71,6 +71,10 @@ func post(body string) string {
 	return fmt.Sprintf("POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s", len(body), body)
 }
 
+func answer(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
 func TestASeparatorInAMessage(t *testing.T) {
 	other := rec(record.Request, 9, get)
 	chunked := "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -82,6 +86,9 @@ func TestASeparatorInAMessage(t *testing.T) {
 		{"in a body, nothing after it", rec('1', 1, post("a"+Separator+"b")) + other, []string{post("a" + Separator + "b"), get}},
 		{"in a body, then a header", rec('1', 1, post("a"+other+"b")) + other, []string{post("a" + other + "b"), get}},
 		{"in a body that ends with it", rec('1', 1, post(other+other)) + other, []string{post(other + other), get}},
+		{"first in a body", rec('1', 1, post(Separator+"b")) + other, []string{post(Separator + "b"), get}},
+		{"first in a body, then a header", rec('1', 1, post(Separator+other)) + other, []string{post(Separator + other), get}},
+		{"first in a response's body", rec('2', 1, answer(Separator+"b")) + other, []string{answer(Separator + "b"), get}},
 		{"in the last body", rec('1', 1, post("a"+other+"b")), []string{post("a" + other + "b")}},
 		{"first in the message", rec('4', 1, Separator[1:]+"x"+Separator+"y") + other, []string{Separator[1:] + "x" + Separator + "y", get}},
 		{"in a chunked body", rec('1', 1, chunked+"13\r\n"+Separator+"ab\r\n0\r\n\r\n") + other,

@@ -45,7 +45,7 @@ type Record struct {
 	// Seq is the number of the exchange in its connection, from 0.
 	Seq uint64
 	// TimeNs and EndNs are the times of the first and the last byte, Unix
-	// nanoseconds. A .gor file has no EndNs: it is TimeNs then.
+	// nanoseconds. Old .gor files have no EndNs: it is TimeNs then.
 	TimeNs, EndNs int64
 	// LatencyNs is, of a Response or Replayed, the time from the first byte of
 	// the request to the last one of the response; else 0.
