@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -69,7 +68,7 @@ func openRecordings(cfg *Config, names []string, log *slog.Logger) (input, error
 		err = usagef("--bpf-filter with .gor files: they hold no packets (see --http-allow-url and the like)")
 	case len(cfg.packetFiles()) > 0:
 		err = usagef("--output-file %s: .gor files hold no packets to write", cfg.packetFiles()[0])
-	case slices.Contains(names, "-"):
+	case reader.Live():
 		r.batch = 1 // whoever writes may do so live
 	}
 	if err != nil {

@@ -47,9 +47,9 @@ func (b Bound) ns(startNs, none int64) int64 {
 type Options struct {
 	// From and To select records by their time: From <= time < To.
 	From, To Bound
-	// Depth is how many records of a file are put in order by time; default 100. A
-	// pipe's records come with this delay. 1 takes them as they are: a record of a
-	// pipe comes then when the next ones have begun, which tell where it ends.
+	// Depth is how many records of a file are put in order by time; default 100. 1
+	// takes them as they are. Those of a pipe come, too, once it is silent for a
+	// tenth of a second.
 	Depth int
 	// MaxRecord bounds a message in bytes; default 64 MiB. A larger one is lost.
 	MaxRecord int
@@ -271,6 +271,11 @@ func (r *Reader) Stats() Stats {
 	s := r.stats
 	s.Lost = slices.Clone(s.Lost)
 	return s
+}
+
+// Live reports whether an input is a pipe, whose writer may still be at it.
+func (r *Reader) Live() bool {
+	return slices.ContainsFunc(r.sources, func(s *source) bool { return !s.regular })
 }
 
 // Progress returns how many bytes of the files were read, of how many. Pipes do not

@@ -304,6 +304,61 @@ func TestAPipeIsReadAndInterrupted(t *testing.T) {
 	}
 }
 
+// Whoever writes to a pipe may pause for long: what is whole is delivered meanwhile,
+// in order by time, and half a record waits for its rest.
+func TestRecordsOfASilentPipeArrive(t *testing.T) {
+	testutil.CheckLeaks(t)
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	upload := rec(record.Request, 9, post("a"+Separator+"b"))
+	next := timed(4)
+	cut := len(upload) - len(Separator) - 1 // behind the first separator
+	io.WriteString(w, timed(1, 3, 2)+next[:10])
+	r, err := Open([]string{path}, Options{Damaged: func(d *Damage) { t.Error(d) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if !r.Live() {
+		t.Error("a pipe is no live input")
+	}
+	var got []int
+	for range 3 {
+		got = append(got, int(one(t, r).TimeNs/1e6))
+	}
+	io.WriteString(w, next[10:])
+	got = append(got, int(one(t, r).TimeNs/1e6))
+	if diff := cmp.Diff([]int{1, 2, 3, 4}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	io.WriteString(w, upload[:cut])
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if got := string(one(t, r).Data); got != post("a"+Separator+"b") {
+			t.Errorf("got %q", got)
+		}
+	})
+	io.WriteString(w, upload[cut:])
+	wg.Wait()
+}
+
+func one(t *testing.T, r *Reader) *record.Record {
+	t.Helper()
+	rec, err := r.Next()
+	if err != nil {
+		t.Error(err)
+		return &record.Record{}
+	}
+	return rec
+}
+
 func TestReadingAllocatesOnceARecord(t *testing.T) {
 	var content []byte
 	for i := range 20000 {

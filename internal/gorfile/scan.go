@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"time"
 )
 
 // The reasons why a record, or what may have been some, is not delivered. They are
@@ -21,7 +22,12 @@ type input interface {
 	Peek(n int) ([]byte, error)
 	Skip(n int)
 	Offset() int64
+	Idle(d time.Duration) bool
 }
+
+// patience is how long a pipe may be silent before a record that looks complete is
+// taken for whole, though nothing behind it says so.
+const patience = 100 * time.Millisecond
 
 // raw is a record in the input's memory.
 type raw struct {
@@ -50,11 +56,15 @@ func newScanner(in input, limit int) *scanner {
 // then the same.
 func (s *scanner) next() (raw, error) {
 	for {
-		b, err := s.in.Peek(maxHeader)
+		b, err := s.in.Peek(1)
 		if len(b) == 0 && errors.Is(err, io.EOF) {
 			return raw{}, io.EOF
 		}
 		_, n := parseHeader(b)
+		for n == 0 && len(b) < maxHeader && err == nil { // no more than there is: a pipe may be silent
+			b, err = s.in.Peek(len(b) + 1)
+			_, n = parseHeader(b)
+		}
 		if n == 0 && err != nil && len(b) > 0 && b[0] >= '1' && b[0] <= '9' && bytes.IndexByte(b, '\n') < 0 {
 			return raw{}, s.drop(Cut, err)
 		}
@@ -94,10 +104,6 @@ func (s *scanner) end(b []byte, n int, err error) (int, error) {
 		i := bytes.Index(b[from:], []byte(Separator))
 		if i >= 0 && from+i-n <= s.limit {
 			at := from + i
-			need := at + len(Separator) + maxHeader
-			if len(b) < need && err == nil {
-				b, err = s.in.Peek(need)
-			}
 			var end int
 			if end, b, err = s.decide(b, n, at, &f, err); end >= 0 {
 				return end, err
@@ -124,24 +130,48 @@ func (s *scanner) end(b []byte, n int, err error) (int, error) {
 // documentation has the rules.
 func (s *scanner) decide(b []byte, n, at int, f *framing, err error) (int, []byte, error) {
 	f.see(b[n:at])
+	var follows bool
 	// A response to HEAD has a length and no body: what follows it may reach there by chance.
-	if at == n+f.head && bytes.HasPrefix(b[n:], []byte("HTTP/")) && follows(b[at:], err) {
-		return at, b, err
+	if f.answersHead(b[n:at]) {
+		if b, err, follows = s.behind(b, at, err, true); follows {
+			return at, b, err
+		}
 	}
 	if want := n + f.head + f.length; f.length > 0 && at < want && want-n <= s.limit {
 		if need := want + len(Separator) + maxHeader; len(b) < need && err == nil && s.credit >= need-at {
 			s.credit -= need - at
-			b, err = s.in.Peek(need)
+			b, err = s.in.Peek(want + len(Separator))
 		}
-		if len(b) >= want && bytes.HasPrefix(b[want:], []byte(Separator)) && follows(b[want:], err) {
-			return want, b, err
+		if len(b) >= want && bytes.HasPrefix(b[want:], []byte(Separator)) {
+			if b, err, follows = s.behind(b, want, err, true); follows {
+				return want, b, err
+			}
 		}
 		return at, b, err
 	}
-	if follows(b[at:], err) || f.looksComplete(b[n:at]) {
+	complete := f.looksComplete(b[n:at])
+	if b, err, follows = s.behind(b, at, err, complete); follows || complete {
 		return at, b, err
 	}
 	return -1, b, err
+}
+
+// behind looks at what is behind a separator, and reports whether that is a header
+// or the end of the file; or, behind a record that looks complete, nothing for now.
+func (s *scanner) behind(b []byte, at int, err error, complete bool) ([]byte, error, bool) {
+	for {
+		if at+len(Separator) > len(b) {
+			return b, err, false
+		}
+		rest := b[at+len(Separator):]
+		if _, n := parseHeader(rest); n > 0 || len(rest) >= maxHeader || err != nil {
+			return b, err, n > 0 || len(rest) == 0
+		}
+		if complete && s.in.Idle(patience) {
+			return b, nil, true
+		}
+		b, err = s.in.Peek(len(b) + 1)
+	}
 }
 
 // follows tells that behind the separator that b begins with there is a header, or
@@ -194,10 +224,15 @@ func contentLength(head []byte) int {
 	return -1
 }
 
+// answersHead tells that data may be the whole response to a HEAD request.
+func (f *framing) answersHead(data []byte) bool {
+	return len(data) == f.head && bytes.HasPrefix(data, []byte("HTTP/"))
+}
+
 // looksComplete is a guess: a message without a body and a chunked one end with an
 // empty line.
 func (f *framing) looksComplete(data []byte) bool {
-	if f.head > 0 && f.length >= 0 {
+	if f.head > 0 && f.length >= 0 && !f.answersHead(data) {
 		return len(data) >= f.head+f.length
 	}
 	return bytes.HasSuffix(data, []byte("\r\n\r\n"))

@@ -1,6 +1,7 @@
 package gorfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -52,6 +53,7 @@ type source struct {
 	stream  *pcapio.Stream // nil while closed
 	scanner *scanner
 	ended   bool // of the file; there may be records ahead
+	silent  bool // a pipe had no more when it was last looked at
 	past    int  // records in a row that are past the end of the window
 	firstNs int64
 	ahead
@@ -122,7 +124,7 @@ func (s *source) reset() {
 
 // fill reads until there are as many records ahead as are put in order.
 func (s *source) fill() {
-	for !s.ended && s.len() < s.r.opts.Depth && (s.bytes < aheadBytes || s.len() == 0) {
+	for !s.ended && s.len() < s.r.opts.Depth && (s.bytes < aheadBytes || s.len() == 0) && !s.mute() {
 		raw, err := s.scanner.next()
 		if err != nil {
 			s.ended = true
@@ -136,6 +138,23 @@ func (s *source) fill() {
 	if s.ended {
 		s.close()
 	}
+}
+
+// mute reports whether the other end of a pipe has been silent for long enough that
+// the records ahead need not wait for more to be put in order with.
+func (s *source) mute() bool {
+	if s.regular || s.len() == 0 {
+		return false
+	}
+	if b, _ := s.stream.Peek(0); bytes.Contains(b, []byte(Separator)) {
+		return false
+	}
+	wait := patience
+	if s.silent {
+		wait = 0
+	}
+	s.silent = s.stream.Idle(wait)
+	return s.silent
 }
 
 func (s *source) lose(offset, size int64, reason string, err error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
 
 	"gortap/internal/pcapio/packet"
 )
@@ -124,6 +125,7 @@ type Stream struct {
 	format     format
 	w          *window
 	file       *os.File
+	buffered   *bufio.Reader // between file and w
 	plain      io.Closer // the decompressor, or nil
 }
 
@@ -164,6 +166,7 @@ func NewStream(r io.Reader, name string) (*Stream, error) {
 
 func (s *Stream) recognise(in io.Reader, path string) error {
 	br := bufio.NewReaderSize(in, 64<<10)
+	s.buffered = br
 	magic, _ := br.Peek(headSize) // an error comes again below
 	var r io.Reader = br
 	for _, c := range compressions() {
@@ -221,6 +224,25 @@ func (s *Stream) Skip(n int) { s.w.start += n }
 
 // Offset is the place of the next unread byte in the decompressed content.
 func (s *Stream) Offset() int64 { return s.w.offset() }
+
+// Idle waits up to d for more than what Peek returns already, and reports whether
+// there is nothing: the other end of a pipe has written no more. It is false at the
+// end, and where that is not known: of compressed content.
+func (s *Stream) Idle(d time.Duration) bool {
+	if s.file == nil || s.Compressed || s.buffered.Buffered() > 0 || s.w.err != nil {
+		return false
+	}
+	conn, err := s.file.SyscallConn()
+	if err != nil {
+		return false
+	}
+	idle := false
+	err = conn.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(d.Milliseconds()))
+		idle = n == 0 && err == nil
+	})
+	return idle && err == nil
+}
 
 // Interrupt ends a Read or Peek of another goroutine that waits for a pipe.
 func (s *Stream) Interrupt() {
