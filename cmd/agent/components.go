@@ -109,7 +109,7 @@ func opener(cfg *Config, g *governor) pipeline.Open {
 const liveEndpoints = 512
 
 func newAccount(cfg *Config, shards int, live bool) (*account.Account, error) {
-	a := account.Config{Patterns: cfg.PathPattern, MaxPaths: cfg.MaxPaths, MaxServices: cfg.MaxServices}
+	a := account.Config{Patterns: cfg.PathPattern, MaxPaths: cfg.MaxPaths, MaxServices: cfg.MaxServices, MaxFlows: ledgers(cfg)}
 	if live {
 		a.LiveEndpoints = liveEndpoints
 	}

@@ -10,6 +10,32 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// ledgers is for how many flows a shard's account has room: no fewer than the kernel's
+// table has, and all may be of one shard.
+func ledgers(cfg *Config) int {
+	_, flows := liveSizes(cfg, true)
+	return max(flows, leastLedgers)
+}
+
+// leastLedgers are as many as connections can be parsed by default, and more.
+const leastLedgers = 1 << 17
+
+// connections and buffered are how many connections are parsed at once and how many
+// bytes they hold, in all: as configured, and no more than --max-memory has room for.
+func connections(cfg *Config) int {
+	if cfg.MaxMemory == 0 {
+		return cfg.MaxConnections
+	}
+	return min(cfg.MaxConnections, fit(cfg, true).MaxFlows)
+}
+
+func buffered(cfg *Config) int {
+	if cfg.MaxMemory == 0 {
+		return int(cfg.MaxBuffered)
+	}
+	return fit(cfg, true).Buffered
+}
+
 // liveSizes are the sizes of a ring and of the flow table: as configured, else as
 // --max-memory allows, else 0 for the capture's defaults.
 func liveSizes(cfg *Config, copyAll bool) (ringBytes, maxFlows int) {
@@ -22,7 +48,7 @@ func liveSizes(cfg *Config, copyAll bool) (ringBytes, maxFlows int) {
 
 func fit(cfg *Config, copyAll bool) govern.Sizes {
 	shards := cmp.Or(cfg.Shards, capture.DefaultShards())
-	want := govern.Sizes{RingBytes: capture.DefaultRing(copyAll), MaxFlows: capture.DefaultMaxFlows}
+	want := govern.Sizes{RingBytes: capture.DefaultRing(copyAll), MaxFlows: capture.DefaultMaxFlows, Buffered: int(cfg.MaxBuffered)}
 	s := govern.Fit(uint64(cfg.MaxMemory), shards, want)
 	s.RingBytes, s.MaxFlows = cmp.Or(int(cfg.RingSize), s.RingBytes), cmp.Or(cfg.MaxFlows, s.MaxFlows)
 	return s

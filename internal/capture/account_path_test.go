@@ -16,6 +16,7 @@ import (
 	"gortap/internal/proto/detect"
 	"gortap/internal/proto/http1"
 	protohttp2 "gortap/internal/proto/http2"
+	"gortap/internal/reassembly"
 	"gortap/internal/testutil"
 )
 
@@ -68,6 +69,20 @@ func (r *recorded) play() {
 	r.next.Tick(r.totals.LastNs)
 }
 
+// bookkeeping is all of user space behind one ring, as the agent wires it.
+func bookkeeping(tb testing.TB, books account.Config, order reassembly.Config) (*account.Account, *pipeline.Shard) {
+	tb.Helper()
+	a, err := account.New(books, 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	detector := detect.New([]detect.Protocol{
+		{Name: "http/1.1", Detect: http1.Detect, DetectMid: http1.DetectMid, Lines: true, New: func() proto.Factory { return http1.NewFactory(http1.Limits{}) }},
+		{Name: "h2c", Detect: protohttp2.Detect, DetectMid: protohttp2.DetectMid, New: func() proto.Factory { return protohttp2.NewFactory(protohttp2.Options{}) }},
+	})
+	return a, pipeline.NewShard(pipeline.Options{Account: a.Shard(0), Open: detector.Open, Reassembly: order})
+}
+
 // record runs the conversation through the programs: client's and server's payloads
 // in turn, the first of each before the round.
 func record(tb testing.TB, first, round [][2][]byte) *recorded {
@@ -79,14 +94,7 @@ func record(tb testing.TB, first, round [][2][]byte) *recorded {
 	}
 	defer c.Close()
 	r := &recorded{tb: tb, ring: newFakeRing(1 << 20)}
-	if r.account, err = account.New(account.Config{}, 1); err != nil {
-		tb.Fatal(err)
-	}
-	detector := detect.New([]detect.Protocol{
-		{Name: "http/1.1", Detect: http1.Detect, DetectMid: http1.DetectMid, Lines: true, New: func() proto.Factory { return http1.NewFactory(http1.Limits{}) }},
-		{Name: "h2c", Detect: protohttp2.Detect, DetectMid: protohttp2.DetectMid, New: func() proto.Factory { return protohttp2.NewFactory(protohttp2.Options{}) }},
-	})
-	r.next = pipeline.NewShard(pipeline.Options{Account: r.account.Shard(0), Open: detector.Open})
+	r.account, r.next = bookkeeping(tb, account.Config{}, reassembly.Config{})
 	r.shard = &shard{ring: r.ring.ring, handler: r, control: newControl(nil, slog.New(slog.DiscardHandler))}
 
 	seq := [2]uint32{1, 1} // client's, server's

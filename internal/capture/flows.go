@@ -88,7 +88,7 @@ type sweeper struct {
 	control *control
 	clock   clock
 	reader  flowReader
-	posts   [][]flow.Totals // by shard
+	posts   [][]flow.Totals // by shard, which borrows them until it is idle
 	evicts  []bpf.CaptureFlowKey
 	// seen holds when each posted flow last changed: quiet flows are not posted
 	// again. Rebuilt by each sweep, so it is bounded by the flow table.

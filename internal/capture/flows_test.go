@@ -288,7 +288,9 @@ func BenchmarkSweep(b *testing.B) {
 				if err := s.once(); err != nil {
 					b.Fatal(err)
 				}
-				c.shards[0].deliverUpdates()
+				for !c.shards[0].idle() {
+					c.shards[0].deliverUpdates()
+				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/flow")
 		})

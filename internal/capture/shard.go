@@ -11,7 +11,7 @@ import (
 // What lies between two Ticks, at most. The totals of 200,000 flows at once would
 // keep the shard from its ring for longer than that has room for.
 const (
-	batchBytes  = 1 << 20 // of ring
+	batchBytes  = 256 << 10 // of ring
 	batchTotals = 2048
 )
 
@@ -30,7 +30,7 @@ type shard struct {
 	stopping      atomic.Bool // the flows that end now would go on
 
 	mu      sync.Mutex
-	updates []flow.Totals // from the sweep
+	updates []flow.Totals // the sweep's: borrowed
 	told    int           // of them, handled; the shard's own
 }
 
@@ -67,15 +67,16 @@ func (s *shard) batch() int {
 	return n
 }
 
-// post queues totals for the shard's goroutine, or reports false where the last
-// ones are still waiting.
+// post lends totals to the shard's goroutine until idle, or reports false where the
+// last ones are still waiting. They are not copied: those of very many flows would
+// keep the shard from its ring meanwhile.
 func (s *shard) post(updates []flow.Totals) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.updates) > 0 {
 		return false
 	}
-	s.updates = append(s.updates, updates...)
+	s.updates = updates
 	return true
 }
 
@@ -99,7 +100,7 @@ func (s *shard) deliverUpdates() {
 		return
 	}
 	s.mu.Lock()
-	s.updates = s.updates[:0]
+	s.updates = nil
 	s.mu.Unlock()
 	s.told = 0
 }

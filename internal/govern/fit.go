@@ -1,11 +1,12 @@
 package govern
 
-// What things cost, in bytes, rounded up from measurements (BenchmarkManyFlows in
-// internal/capture, and the heap of an agent that has just started).
+// What things cost, in bytes, rounded up from measurements (BenchmarkCrowd in
+// internal/capture, and the heap of an agent that has just started). The kernel gives
+// a flow of 352 bytes a piece of 512, and its place in the hash table.
 const (
 	baseBytes       = 16 << 20 // the Go runtime, parsers, labels
 	kernelFlowBytes = 768      // an entry of the flow table
-	userFlowBytes   = 2560     // its ledger, its connection, the sweep's notes
+	userFlowBytes   = 3072     // its ledger, connection and parser, the sweep's notes: 2,720 live
 	minRing         = 256 << 10
 	minFlows        = 1024
 )
@@ -17,12 +18,14 @@ const MinMemory = 24 << 20
 type Sizes struct {
 	RingBytes int    // of each shard
 	MaxFlows  int    // in the kernel's table
+	Buffered  int    // bytes held for order
 	HeapBytes uint64 // a soft limit for the Go runtime
 }
 
 // Fit makes sizes smaller, where they have to be, so that together they stay within
-// limit bytes: rings get a third of what the agent does not need for itself, the
-// flows the rest. MaxFlows and RingBytes of want are upper bounds.
+// limit bytes: rings get a third of what the agent does not need for itself, bytes
+// held for order an eighth of what is left, the flows the rest. What want has is an
+// upper bound.
 func Fit(limit uint64, shards int, want Sizes) Sizes {
 	if limit < MinMemory {
 		limit = MinMemory
@@ -33,7 +36,8 @@ func Fit(limit uint64, shards int, want Sizes) Sizes {
 		s.RingBytes /= 2
 	}
 	left := rest - min(uint64(s.RingBytes*shards), rest)
-	s.MaxFlows = min(s.MaxFlows, max(int(left/(kernelFlowBytes+userFlowBytes)), minFlows))
+	s.Buffered = min(s.Buffered, int(left/8))
+	s.MaxFlows = min(s.MaxFlows, max(int((left-uint64(s.Buffered))/(kernelFlowBytes+userFlowBytes)), minFlows))
 	s.HeapBytes = baseBytes + left - min(uint64(s.MaxFlows)*kernelFlowBytes, left)
 	return s
 }

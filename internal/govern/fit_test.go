@@ -3,7 +3,7 @@ package govern
 import "testing"
 
 func TestSizesFitTheLimit(t *testing.T) {
-	want := Sizes{RingBytes: 8 << 20, MaxFlows: 65536}
+	want := Sizes{RingBytes: 8 << 20, MaxFlows: 65536, Buffered: 32 << 20}
 	for _, tc := range []struct {
 		name           string
 		limit          uint64
@@ -12,8 +12,8 @@ func TestSizesFitTheLimit(t *testing.T) {
 		flowsMin, most int
 	}{
 		{"plenty", 1 << 30, 1, 8 << 20, 65536, 65536},
-		{"64 MiB", 64 << 20, 1, 8 << 20, 10_000, 20_000},
-		{"64 MiB on many CPUs", 64 << 20, 8, 2 << 20, 8_000, 16_000},
+		{"64 MiB", 64 << 20, 1, 8 << 20, 9_000, 10_000},
+		{"64 MiB on many CPUs", 64 << 20, 8, 2 << 20, 7_000, 8_000},
 		{"the least", MinMemory, 1, 2 << 20, 1024, 4096},
 		{"less than the least", 1, 1, 2 << 20, 1024, 4096},
 	} {
@@ -22,6 +22,9 @@ func TestSizesFitTheLimit(t *testing.T) {
 			t.Errorf("%s: %+v, want rings of %d, %d to %d flows", tc.name, got, tc.rings, tc.flowsMin, tc.most)
 		}
 		limit := max(tc.limit, MinMemory)
+		if of := got.HeapBytes; uint64(got.Buffered)+uint64(got.MaxFlows)*userFlowBytes+baseBytes > of && got.MaxFlows > minFlows {
+			t.Errorf("%s: %+v: flows and held bytes do not fit the heap", tc.name, got)
+		}
 		if sum := uint64(got.RingBytes*tc.shards) + uint64(got.MaxFlows)*kernelFlowBytes + got.HeapBytes; sum > limit {
 			t.Errorf("%s: %+v takes %d of %d bytes", tc.name, got, sum, limit)
 		}

@@ -1,0 +1,6 @@
+//go:build race
+
+package capture
+
+// raceDetector says that this is a slow build.
+const raceDetector = true
