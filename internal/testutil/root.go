@@ -4,6 +4,7 @@ package testutil
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 
 	"gortap/internal/lab"
@@ -83,4 +84,12 @@ func closeAfter(t testing.TB, closer func() error) {
 			t.Error(err)
 		}
 	})
+}
+
+// RequireProgram skips the test where a program is not installed.
+func RequireProgram(t testing.TB, name, debianPackage string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		skip(t, "needs "+name+" [run: sudo apt-get install "+debianPackage+"]")
+	}
 }
