@@ -76,12 +76,14 @@ bench-offline: build ## how fast generated capture files of up to 500 MB are rea
 # About 20 minutes; BENCH_FLAGS=-quick takes two and tells whether it works.
 .PHONY: bench-server
 bench-server: build .cache/deps/test .cache/goreplay ## a saturated nginx beside no observer, the agent, its floor, GoReplay and tcpdump (root)
-	$(GO) run ./test/bench $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(BENCH_FLAGS)
+	$(GO) build -o bin/bench-server ./test/bench
+	bin/bench-server $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(BENCH_FLAGS)
 
 # About 4 minutes; REPLAY_FLAGS=-quick takes one.
 .PHONY: bench-replay
 bench-replay: build .cache/deps/test .cache/goreplay ## how fast and how exactly in time recordings are replayed, beside GoReplay and wrk (root)
-	$(GO) run ./test/bench/replay $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(REPLAY_FLAGS)
+	$(GO) build -o bin/bench-replay ./test/bench/replay
+	bin/bench-replay $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(REPLAY_FLAGS)
 
 # A rival to measure, not a dependency: without it the tables lack rows.
 .cache/goreplay: | .cache/deps/go .cache/deps/build

@@ -3,9 +3,11 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // ProgramStats is what the kernel knows of one program. Runs and Time stay 0 unless
@@ -17,6 +19,16 @@ type ProgramStats struct {
 	// Verified is how many instructions the verifier looked at, and Size how
 	// many bytes the program has as machine code; 0 where the kernel does not tell.
 	Verified, Size uint32
+}
+
+// EnableStats has the kernel keep statistics, for every BPF program of the machine,
+// until the result is closed or the process ends. They cost some 50 ns a run.
+func EnableStats() (io.Closer, error) {
+	c, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	if err != nil {
+		return nil, fmt.Errorf("enable bpf statistics: %w (needs Linux 5.8 and CAP_SYS_ADMIN)", err)
+	}
+	return c, nil
 }
 
 // Programs returns what the kernel knows of the loaded programs. After Close

@@ -3,16 +3,13 @@ package capture
 import (
 	"testing"
 
-	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
-
 	"gortap/internal/flow"
 )
 
 // What a packet costs can be asked of the running capture.
 func TestProgramsTellWhatTheyCost(t *testing.T) {
 	c := openIdle(t, Options{Shards: 1})
-	enabled, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	enabled, err := EnableStats()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,10 +82,11 @@ func TestBenchmarksAreReadWithTheFastestRun(t *testing.T) {
 BenchmarkExchange/http1-2         	  600000	      2067 ns/op	       0 B/op	       0 allocs/op
 BenchmarkExchange/http1-2         	  600000	      1500.5 ns/op	       0 B/op	       1 allocs/op
 BenchmarkExchange/http2         	  400000	      2721 ns/op
+BenchmarkShard-16 	   10000	     33731 ns/op	      2580 cpu-ns/op	       0 B/op	       2 allocs/op
 PASS
 ok  	gortap/internal/pipeline	5.1s
 `
-	want := []userRow{{"Exchange/http1", 1500.5, 1}, {"Exchange/http2", 2721, 0}}
+	want := []userRow{{"Exchange/http1", 1500.5, 1}, {"Exchange/http2", 2721, 0}, {"Shard", 2580, 2}}
 	if diff := cmp.Diff(want, parseBenchmarks(out)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -124,6 +125,12 @@ func TestFlagsChooseByName(t *testing.T) {
 	if all, err := pick("", allLoads()); err != nil || len(all) != len(allLoads()) {
 		t.Errorf("%d loads, %v", len(all), err)
 	}
+	if usual, err := pick("", allObservers(options{})); err != nil || names(usual) != "agent,agent-count,agent-nomatch,floor,tcpdump" {
+		t.Errorf("%s, %v", names(usual), err)
+	}
+	if asked, err := pick("floor-all", allObservers(options{})); err != nil || len(asked) != 1 {
+		t.Errorf("%s, %v", names(asked), err)
+	}
 	if _, err := pick("small,huge", allLoads()); err == nil || !strings.Contains(err.Error(), "huge") {
 		t.Errorf("an unknown load gives %v", err)
 	}
@@ -152,7 +159,7 @@ func TestObserversThatFail(t *testing.T) {
 	if _, err := w.stop(); err == nil {
 		t.Error("one that is killed by the signal is no error")
 	}
-	if _, err := os.Stat(w.dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(w.dir.Path); !os.IsNotExist(err) {
 		t.Errorf("it leaves its folder: %v", err)
 	}
 }
@@ -164,10 +171,10 @@ func TestReportIsTableAndJSON(t *testing.T) {
 	r.Idle = &idleRow{10, 0.1, 20, 30}
 	r.fail("goreplay under load %s", "small")
 	var text strings.Builder
-	if err := r.print(&text); err != nil {
+	if err := r.print(&text, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"small", "none", "20.0 context switches/s", "left out: goreplay under load small", "cores"} {
+	for _, want := range []string{"small", "none", "context switches/s", "left out: goreplay under load small", "cores"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in:\n%s", want, text.String())
 		}

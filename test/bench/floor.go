@@ -32,13 +32,13 @@ func (nothing) Tick(int64)            {}
 // floorSummary is what the floor leaves at its end.
 type floorSummary struct{ Dropped float64 }
 
-func floorObserver(name string) observer {
+func floorObserver(name string, flags ...string) observer {
 	return observer{name: name, ready: said("ready"), counted: floorCounted, command: func(p place) (*exec.Cmd, error) {
 		self, err := os.Executable()
 		if err != nil {
 			return nil, fmt.Errorf("find own program: %w", err)
 		}
-		return exec.Command(self, floorCommand, "-filter", "tcp port "+p.port, "-summary", p.summary), nil
+		return exec.Command(self, append([]string{floorCommand, "-filter", "tcp port " + p.port, "-summary", p.summary}, flags...)...), nil
 	}}
 }
 
@@ -58,14 +58,19 @@ func floorCounted(path, _ string) (counted, error) {
 func runFloor(args []string) error {
 	f := flag.NewFlagSet(floorCommand, flag.ContinueOnError)
 	expr := f.String("filter", "", "pcap-filter expression")
-	budget := f.Uint("budget", 2048, "bytes copied of each turn")
+	budget := f.Uint("budget", 2048, "bytes copied of each turn; 0: all")
+	count := f.Bool("count", false, "copy nothing")
 	summary := f.String("summary", "", "file for the counts")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c, err := capture.Open(capture.Options{Filter: *expr, RequestBudget: capture.Budget(*budget), ResponseBudget: capture.Budget(*budget)})
+	o := capture.Options{Filter: *expr, RequestBudget: capture.Budget(*budget), ResponseBudget: capture.Budget(*budget)}
+	if *count {
+		o.Sample = capture.SampleNone
+	}
+	c, err := capture.Open(o)
 	if err != nil {
 		return err
 	}

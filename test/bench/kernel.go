@@ -41,16 +41,13 @@ func kernelModes(o options) []observer {
 
 func (b *bench) measureKernel(ctx context.Context) {
 	b.measureVerified()
-	restore, err := gauge.EnableStats()
+	// Not for the other parts: it costs.
+	statistics, err := capture.EnableStats()
 	if err != nil {
 		b.report.fail("kernel time: %s", err)
 		return
 	}
-	defer func() {
-		if err := restore(); err != nil {
-			b.report.fail("kernel time: %s", err)
-		}
-	}()
+	defer statistics.Close()
 	for _, l := range b.loads {
 		if l.name != "small" && l.name != "10k" && l.name != "1m" {
 			continue

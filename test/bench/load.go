@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"gortap/internal/lab"
 	"gortap/test/bench/gauge"
 )
 
@@ -23,7 +24,8 @@ type load struct {
 	http2               bool
 }
 
-func (l load) label() string { return l.name }
+func (l load) label() string   { return l.name }
+func (l load) onlyAsked() bool { return false }
 
 // serverBlock is the server's side of the loads. The upload's body is read before it
 // is answered: for the sake of mirror, which needs it. Static content refuses POST,
@@ -65,15 +67,15 @@ func (l load) url(a *arena) string { return "http://" + a.address + ":" + l.watc
 
 // run asks for as much as there is.
 func (l load) run(ctx context.Context, a *arena, d time.Duration) (gauge.Load, error) {
-	dir, err := os.MkdirTemp("", "bench")
+	dir, err := lab.NewTempDir()
 	if err != nil {
 		return gauge.Load{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = dir.Remove() }() // the next one sweeps what is left
 	ctx, cancel := context.WithTimeout(ctx, d+hangLimit)
 	defer cancel()
 	if l.http2 {
-		return l.runH2load(ctx, a, d, filepath.Join(dir, "log"))
+		return l.runH2load(ctx, a, d, filepath.Join(dir.Path, "log"))
 	}
 	seconds := strconv.Itoa(int(d.Seconds()))
 	args := []string{"-t1", "-c" + strconv.Itoa(l.connections), "-d" + seconds + "s", "--latency"}
@@ -81,7 +83,7 @@ func (l load) run(ctx context.Context, a *arena, d time.Duration) (gauge.Load, e
 		args = append(args, "-H", "Connection: close")
 	}
 	if l.upload > 0 {
-		script := filepath.Join(dir, "upload.lua")
+		script := filepath.Join(dir.Path, "upload.lua")
 		text := fmt.Sprintf("wrk.method = 'POST'\nwrk.body = string.rep('x', %d)\n", l.upload)
 		if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
 			return gauge.Load{}, fmt.Errorf("write script for wrk: %w", err)

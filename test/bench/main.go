@@ -31,7 +31,7 @@ type options struct {
 	parts, extra    string
 	rate            float64
 	json            string
-	quick           bool
+	quick, markdown bool
 }
 
 const allParts = "server,kernel,rate,idle,user"
@@ -47,11 +47,12 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "length of one run, in whole seconds")
 	flag.DurationVar(&o.idle, "idle", 10*time.Second, "how long the idle agent is looked at")
 	flag.StringVar(&o.loads, "loads", "", "loads, separated by commas; empty: "+names(allLoads()))
-	flag.StringVar(&o.who, "observers", "", "observers beside none, separated by commas; empty: "+names(allObservers(o)))
+	flag.StringVar(&o.who, "observers", "", "observers beside none, separated by commas; empty: those of "+names(allObservers(options{goreplay: "."}))+" that end in neither -all nor floor-count")
 	flag.StringVar(&o.parts, "parts", allParts, "what to measure")
 	flag.StringVar(&o.extra, "agent-flags", "", "more flags for the agent, separated by spaces")
 	flag.Float64Var(&o.rate, "rate", 5000, "requests/s of the fixed rate; of 1 MiB responses a tenth")
 	flag.StringVar(&o.json, "json", "", "write the figures to this file as well")
+	flag.BoolVar(&o.markdown, "markdown", false, "print Markdown tables")
 	flag.BoolVar(&o.quick, "quick", false, "one round of 1 s each and 3 s idle: to try it, not to quote")
 	flag.Parse()
 	if o.quick {
@@ -113,7 +114,7 @@ func run(ctx context.Context, o options) error {
 	if err := b.measure(ctx); err != nil {
 		return err
 	}
-	if err := b.report.print(os.Stdout); err != nil {
+	if err := b.report.print(os.Stdout, o.markdown); err != nil {
 		return err
 	}
 	if o.json != "" {
@@ -159,7 +160,10 @@ func (b *bench) measure(ctx context.Context) error {
 }
 
 // named is what a flag can choose.
-type named interface{ label() string }
+type named interface {
+	label() string
+	onlyAsked() bool // not by default
+}
 
 func names[T named](all []T) string {
 	var out []string
@@ -169,12 +173,18 @@ func names[T named](all []T) string {
 	return strings.Join(out, ",")
 }
 
-// pick returns those of all that a list names, or all where it is empty.
+// pick returns those of all that a list names, or where it is empty all that are not only
+// for those who ask.
 func pick[T named](list string, all []T) ([]T, error) {
-	if list == "" {
-		return all, nil
-	}
 	var chosen []T
+	if list == "" {
+		for _, a := range all {
+			if !a.onlyAsked() {
+				chosen = append(chosen, a)
+			}
+		}
+		return chosen, nil
+	}
 	for name := range strings.SplitSeq(list, ",") {
 		before := len(chosen)
 		for _, a := range all {

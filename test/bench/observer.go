@@ -29,6 +29,8 @@ type observer struct {
 	counted func(summary, said string) (counted, error)
 	// only are the loads that it is run beside; nil: all.
 	only []string
+	// asked observers are run only where a flag names them.
+	asked bool
 }
 
 // place is what an observer is to watch.
@@ -37,7 +39,8 @@ type place struct {
 	summary      string // a path where it may leave its counts
 }
 
-func (o observer) label() string { return o.name }
+func (o observer) label() string   { return o.name }
+func (o observer) onlyAsked() bool { return o.asked }
 
 // counted is what an observer tells at its end.
 type counted struct {
@@ -59,7 +62,10 @@ func allObservers(o options) []observer {
 		agentObserver("agent", o, nil),
 		agentObserver("agent-count", o, three, "--depth", "none"),
 		agentObserver("agent-nomatch", o, three),
+		onRequest(agentObserver("agent-all", o, nil, "--depth", "all")),
 		floorObserver("floor"),
+		onRequest(floorObserver("floor-all", "-budget", "0")),
+		onRequest(floorObserver("floor-count", "-count")),
 		{name: "tcpdump", ready: said("listening on"), counted: tcpdumpCounted, command: func(p place) (*exec.Cmd, error) {
 			return exec.Command("tcpdump", "-i", p.device, "-w", "/dev/null", "tcp port "+p.port), nil
 		}},
@@ -72,6 +78,11 @@ func allObservers(o options) []observer {
 		}})
 	}
 	return all
+}
+
+func onRequest(o observer) observer {
+	o.asked = true
+	return o
 }
 
 func agentObserver(name string, o options, only []string, flags ...string) observer {

@@ -6,44 +6,32 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
+
+	"gortap/test/bench/gauge"
 )
 
 // print writes everything as tables.
-func (r *report) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s; %d rounds of %g s; medians (smallest-largest)\n", r.Machine, r.Rounds, r.Seconds)
-	for _, table := range []func(io.Writer) error{r.printServer, r.printRate, r.printKernel, r.printVerified, r.printRest} {
-		if err := table(w); err != nil {
+func (r *report) print(w io.Writer, markdown bool) error {
+	fmt.Fprintf(w, "%s; %d rounds of %g s; medians (smallest..largest)\n", r.Machine, r.Rounds, r.Seconds)
+	for _, table := range []*gauge.Table{r.serverTable(), r.rateTable(), r.kernelTable(), r.verifiedTable(), r.idleTable(), r.userTable()} {
+		if err := table.Write(w, markdown); err != nil {
 			return err
 		}
 	}
 	for _, f := range r.Failures {
-		fmt.Fprintf(w, "\nleft out: %s", f)
-	}
-	if len(r.Failures) > 0 {
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "\nleft out: %s\n", f)
 	}
 	return nil
 }
 
-func newTable(w io.Writer, title, head string) *tabwriter.Writer {
-	fmt.Fprintf(w, "\n%s\n", title)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, head)
-	return t
-}
-
-func (r *report) printServer(w io.Writer) error {
-	if len(r.Server) == 0 {
-		return nil
-	}
-	t := newTable(w, "Saturated server, relative to no observer in the same round",
-		"load\tobserver\trequests/s\tkept\tp99 ratio\tCPU us/exchange\tRSS MiB\tseen/served\tdropped packets\t")
+func (r *report) serverTable() *gauge.Table {
+	t := &gauge.Table{Title: "Saturated server; kept and p99 are relative to no observer in the same round",
+		Head: "load|observer|requests/s|kept|p99 ratio|CPU us/exchange|RSS MiB|seen/served|dropped packets"}
 	for _, s := range r.Server {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s\t\n", s.Load, s.Observer, s.Rate.Text("%.0f"), s.Kept.Range("%.2f"),
-			s.P99.Text("%.2f"), s.CPU.Range("%.2f"), s.RSS.Text("%.0f"), s.SeenServed.Worst("%.4f"), s.Dropped.Text("%.0f"), s.reasons())
+		t.Add("%s|%s|%s|%s|%s|%s|%s|%s|%s%s", s.Load, s.Observer, s.Rate.Text("%.0f"), s.Kept.Range("%.2f"),
+			s.P99.Range("%.2f"), s.CPU.Range("%.2f"), s.RSS.Text("%.0f"), s.SeenServed.Worst("%.4f"), s.Dropped.Text("%.0f"), s.reasons())
 	}
-	return t.Flush()
+	return t
 }
 
 func (s serverRow) reasons() string {
@@ -53,53 +41,45 @@ func (s serverRow) reasons() string {
 	return " (" + strings.Join(slices.Sorted(maps.Keys(s.Reasons)), ", ") + ")"
 }
 
-func (r *report) printRate(w io.Writer) error {
-	if len(r.Rate) == 0 {
-		return nil
-	}
-	t := newTable(w, "CPU us per exchange at a fixed rate; added: beside no observer in the same round",
-		"load\tobserver\trequests/s\tmachine\tadded\tnginx, client, observer\tadded\tobserver alone\t")
+func (r *report) rateTable() *gauge.Table {
+	t := &gauge.Table{Title: "CPU us per exchange at a fixed rate; added is beside no observer in the same round",
+		Head: "load|observer|requests/s|machine|added|nginx, client, observer|added|observer alone"}
 	for _, s := range r.Rate {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Load, s.Observer, s.Rate.Text("%.0f"), s.Machine.Text("%.1f"),
+		t.Add("%s|%s|%s|%s|%s|%s|%s|%s", s.Load, s.Observer, s.Rate.Text("%.0f"), s.Machine.Text("%.1f"),
 			s.AddedMachine.Range("%.1f"), s.Processes.Text("%.1f"), s.AddedProcesses.Range("%.1f"), s.Observing.Range("%.2f"))
 	}
-	return t.Flush()
+	return t
 }
 
-func (r *report) printKernel(w io.Writer) error {
-	if len(r.Kernel) == 0 {
-		return nil
-	}
-	t := newTable(w, "Kernel side under saturation, by bpf_stats (which cost some 50 ns a run); loopback shows a packet to two hooks",
-		"load\tdepth\tns/packet and hook\tns/emitted packet\truns/exchange\temitted/exchange\t")
+func (r *report) kernelTable() *gauge.Table {
+	t := &gauge.Table{Title: "Kernel side under saturation, by bpf_stats, which cost some 50 ns a run; loopback shows a packet to two hooks",
+		Head: "load|depth|ns/packet and hook|ns/emitted packet|runs/exchange|emitted/exchange"}
 	for _, s := range r.Kernel {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Load, s.Mode, s.PerRun.Range("%.0f"), s.PerRecord.Range("%.0f"),
-			s.Runs.Text("%.2f"), s.Records.Text("%.2f"))
+		t.Add("%s|%s|%s|%s|%s|%s", s.Load, s.Mode, s.PerRun.Range("%.0f"), s.PerRecord.Range("%.0f"), s.Runs.Text("%.2f"), s.Records.Text("%.2f"))
 	}
-	return t.Flush()
+	return t
 }
 
-func (r *report) printVerified(w io.Writer) error {
-	if len(r.Verified) == 0 {
-		return nil
-	}
-	t := newTable(w, "Verifier (it gives up at 1,000,000 instructions)", "program\tinstructions\tmachine code bytes\t")
+func (r *report) verifiedTable() *gauge.Table {
+	t := &gauge.Table{Title: "Verifier, which gives up at 1,000,000 instructions", Head: "program|instructions|machine code bytes"}
 	for _, s := range r.Verified {
-		fmt.Fprintf(t, "%s\t%d\t%d\t\n", s.Program, s.Instructions, s.Bytes)
+		t.Add("%s|%d|%d", s.Program, s.Instructions, s.Bytes)
 	}
-	return t.Flush()
+	return t
 }
 
-func (r *report) printRest(w io.Writer) error {
+func (r *report) idleTable() *gauge.Table {
+	t := &gauge.Table{Title: "Idle agent", Head: "seconds|% of a core|context switches/s|RSS MiB"}
 	if i := r.Idle; i != nil {
-		fmt.Fprintf(w, "\nIdle agent over %.0f s: %.3f %% of a core, %.1f context switches/s, %.0f MiB\n", i.Seconds, i.CPUShare, i.Switches, i.RSS)
+		t.Add("%.0f|%.3f|%.1f|%.0f", i.Seconds, i.CPUShare, i.Switches, i.RSS)
 	}
-	if len(r.User) == 0 {
-		return nil
-	}
-	t := newTable(w, "User side alone, from a segment to the metrics (fastest run)", "benchmark\tns/exchange\tallocations\t")
+	return t
+}
+
+func (r *report) userTable() *gauge.Table {
+	t := &gauge.Table{Title: "User side alone, from records in the ring to the books; CPU time, fastest run", Head: "benchmark|ns/exchange|allocations"}
 	for _, u := range r.User {
-		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t\n", u.Benchmark, u.Nanoseconds, u.Allocations)
+		t.Add("%s|%.0f|%.0f", u.Benchmark, u.Nanoseconds, u.Allocations)
 	}
-	return t.Flush()
+	return t
 }

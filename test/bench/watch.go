@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -18,7 +17,7 @@ import (
 type watch struct {
 	observer
 	cmd     *exec.Cmd
-	dir     string
+	dir     *lab.TempDir
 	said    gauge.Output
 	ended   chan struct{}
 	exit    error // valid once ended
@@ -28,20 +27,20 @@ type watch struct {
 // start starts an observer beside a server, and returns once it watches. The caller
 // calls stop, or kill.
 func (o observer) start(ctx context.Context, a *arena, port string) (*watch, error) {
-	dir, err := os.MkdirTemp("", "bench")
+	dir, err := lab.NewTempDir()
 	if err != nil {
 		return nil, err
 	}
 	w := &watch{observer: o, dir: dir, ended: make(chan struct{})}
 	w.cmd, err = o.command(place{a.device, port, w.summary()})
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, dir.Remove())
 	}
 	w.cmd.Stdout, w.cmd.Stderr = &w.said, &w.said
 	// A terminal's Ctrl-C is for the bench, which stops its observers itself.
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := a.server.Start(w.cmd); err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", o.name, err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("start %s: %w", o.name, err), dir.Remove())
 	}
 	go func() {
 		defer close(w.ended)
@@ -63,7 +62,7 @@ func (o observer) start(ctx context.Context, a *arena, port string) (*watch, err
 	return w, nil
 }
 
-func (w *watch) summary() string { return filepath.Join(w.dir, "summary.json") }
+func (w *watch) summary() string { return filepath.Join(w.dir.Path, "summary.json") }
 
 func (w *watch) pid() int { return w.cmd.Process.Pid }
 
@@ -93,7 +92,7 @@ func (w *watch) kill() {
 	w.stopped = true
 	_ = w.cmd.Process.Kill()
 	<-w.ended
-	_ = os.RemoveAll(w.dir)
+	_ = w.dir.Remove() // the next one sweeps what is left
 }
 
 // runTimed runs a program and returns its output and its processor time.

@@ -41,11 +41,12 @@ func TestSpreadText(t *testing.T) {
 	var none *Spread
 	s := SpreadOf([]float64{0.9, 1, 1})
 	for want, got := range map[string]string{
-		"-":                none.Text("%.2f"),
-		"1.00":             s.Text("%.2f"),
-		"1.00 (0.90-1.00)": s.Range("%.2f"),
-		"1.00 (min 0.90)":  s.Worst("%.2f"),
-		"1.0":              SpreadOf([]float64{1, 1}).Worst("%.1f"),
+		"-":                 none.Text("%.2f"),
+		"1.00":              s.Text("%.2f"),
+		"1.00 (0.90..1.00)": s.Range("%.2f"),
+		"-0.9":              SpreadOf([]float64{-0.9}).Range("%.1f"),
+		"1.00 (min 0.90)":   s.Worst("%.2f"),
+		"1.0":               SpreadOf([]float64{1, 1}).Worst("%.1f"),
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -225,5 +226,26 @@ func TestMachineSaysWhatItIs(t *testing.T) {
 	}
 	if got := processor("processor\t: 0\nmodel name\t: Some: CPU\n"); got != "Some: CPU" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestTableIsAlignedOrMarkdown(t *testing.T) {
+	table := Table{Title: "Loads", Head: "load|kept"}
+	var text strings.Builder
+	if err := table.Write(&text, false); err != nil || text.Len() > 0 {
+		t.Errorf("without rows: %q, %v", text.String(), err)
+	}
+	table.Add("%s|%.2f", "small", 0.9)
+	for markdown, want := range map[bool]string{
+		false: "\nLoads\n   load  kept\n  small  0.90\n",
+		true:  "\nLoads:\n\n| load | kept |\n|---|---|\n| small | 0.90 |\n",
+	} {
+		text.Reset()
+		if err := table.Write(&text, markdown); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, text.String()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	}
 }

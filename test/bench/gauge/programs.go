@@ -1,11 +1,9 @@
 package gauge
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -50,25 +48,4 @@ func (p *Programs) add(fdinfo string, seen map[float64]bool) {
 	p.Runs += runs
 	p.Time += time.Duration(ns)
 	p.Verified = append(p.Verified, verified)
-}
-
-const statsSwitch = "/proc/sys/kernel/bpf_stats_enabled"
-
-// EnableStats has the kernel measure the time of BPF programs, which costs some
-// itself. The function that it returns puts things back as they were.
-func EnableStats() (restore func() error, err error) {
-	before, err := os.ReadFile(statsSwitch)
-	if err != nil {
-		return nil, fmt.Errorf("enable bpf statistics: %w (needs Linux 5.1)", err)
-	}
-	set := func(value string) error {
-		if err := os.WriteFile(statsSwitch, []byte(value), 0); err != nil {
-			return fmt.Errorf("set bpf statistics: %w (needs root)", err)
-		}
-		return nil
-	}
-	if err := set("1"); err != nil {
-		return nil, errors.Join(err, set(strings.TrimSpace(string(before))))
-	}
-	return func() error { return set(strings.TrimSpace(string(before))) }, nil
 }

@@ -34,12 +34,13 @@ func (s *Spread) Text(format string) string {
 	return fmt.Sprintf(format, s.Median)
 }
 
-// Range is the median with its smallest and largest value, or a dash.
+// Range is the median, with its smallest and largest value where there are several,
+// or a dash.
 func (s *Spread) Range(format string) string {
-	if s == nil {
-		return "-"
+	if s == nil || s.Rounds == 1 {
+		return s.Text(format)
 	}
-	return fmt.Sprintf(format+" ("+format+"-"+format+")", s.Median, s.Min, s.Max)
+	return fmt.Sprintf(format+" ("+format+".."+format+")", s.Median, s.Min, s.Max)
 }
 
 // Worst is the median with the smallest value where that is another, for shares that

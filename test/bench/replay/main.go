@@ -36,7 +36,7 @@ type options struct {
 	gaps               string
 	length             time.Duration
 	parts, extra, json string
-	quick              bool
+	quick, markdown    bool
 }
 
 func main() {
@@ -52,6 +52,7 @@ func main() {
 	flag.StringVar(&o.parts, "parts", "rate,schedule", "what to measure")
 	flag.StringVar(&o.extra, "agent-flags", "", "more flags for the agent, separated by spaces")
 	flag.StringVar(&o.json, "json", "", "write the figures to this file as well")
+	flag.BoolVar(&o.markdown, "markdown", false, "print Markdown tables")
 	flag.BoolVar(&o.quick, "quick", false, "one run each, recordings of 2 s: to try it, not to quote")
 	flag.Parse()
 	if o.quick {
@@ -79,7 +80,7 @@ type report struct {
 type bench struct {
 	options
 	ns     *lab.Namespace
-	dir    string
+	dir    *lab.TempDir
 	report report
 }
 
@@ -95,10 +96,10 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
+	if b.dir, err = lab.NewTempDir(); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir)
+	defer func() { _ = b.dir.Remove() }() // the next one sweeps what is left
 	if b.ns, err = lab.NewNamespace(); err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func run(ctx context.Context, o options) error {
 			part(ctx)
 		}
 	}
-	if err := b.report.print(os.Stdout); err != nil {
+	if err := b.report.print(os.Stdout, o.markdown); err != nil {
 		return err
 	}
 	if o.json != "" {
@@ -167,10 +168,10 @@ func parseGaps(list string) ([]time.Duration, error) {
 	return gaps, nil
 }
 
-func (r *report) print(w io.Writer) error {
+func (r *report) print(w io.Writer, markdown bool) error {
 	fmt.Fprintln(w, r.Machine)
-	for _, table := range []func(io.Writer) error{r.printRate, r.printSchedule} {
-		if err := table(w); err != nil {
+	for _, table := range []*gauge.Table{r.rateTable(), r.scheduleTable()} {
+		if err := table.Write(w, markdown); err != nil {
 			return err
 		}
 	}
@@ -195,4 +196,4 @@ func pin(ctx context.Context, master int) error {
 	return nil
 }
 
-func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+func (b *bench) path(name string) string { return filepath.Join(b.dir.Path, name) }

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"gortap/test/bench/gauge"
@@ -35,13 +33,13 @@ func (b *bench) measureRate(ctx context.Context) {
 	}
 	senders := []sender{
 		b.agentSender("agent", fast, "", b.requests),
-		b.agentSender("agent |10000%", fast, "|10000%", b.requests),
+		b.agentSender("agent, 10000%", fast, "|10000%", b.requests),
 		b.agentSender("agent, pool of 10", fast, "", b.requests, "--output-http-workers", "10"),
 	}
 	if b.goreplay != "" {
 		senders = append(senders,
 			b.goreplaySender("goreplay", slow, "", b.slow),
-			b.goreplaySender("goreplay |10000%", slow, "|10000%", b.slow))
+			b.goreplaySender("goreplay, 10000%", slow, "|10000%", b.slow))
 	}
 	seconds := "3s"
 	if b.quick {
@@ -81,19 +79,15 @@ func rateRowOf(s sender, all []sent) rateRow {
 	return rateRow{s.name, s.requests, gauge.SpreadOf(rate), gauge.SpreadOf(cpu), gauge.SpreadOf(connections), gauge.SpreadOf(lost)}
 }
 
-func (r *report) printRate(w io.Writer) error {
-	if len(r.Rate) == 0 {
-		return nil
-	}
-	fmt.Fprintf(w, "\nRate: a schedule that nobody can keep; medians (smallest-largest)\n")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "sender\trecorded\trequests/s\tCPU us/request\tconnections\tlost\t")
+func (r *report) rateTable() *gauge.Table {
+	t := &gauge.Table{Title: "Rate, of a schedule that nobody can keep; medians (smallest..largest)",
+		Head: "sender|recorded|requests/s|CPU us/request|connections|lost"}
 	for _, s := range r.Rate {
 		recorded := "-"
 		if s.Requests > 0 {
 			recorded = strconv.Itoa(s.Requests)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Sender, recorded, s.Rate.Range("%.0f"), s.CPU.Range("%.1f"), s.Connections.Text("%.0f"), s.Lost.Text("%.0f"))
+		t.Add("%s|%s|%s|%s|%s|%s", s.Sender, recorded, s.Rate.Range("%.0f"), s.CPU.Range("%.1f"), s.Connections.Text("%.0f"), s.Lost.Text("%.0f"))
 	}
-	return t.Flush()
+	return t
 }

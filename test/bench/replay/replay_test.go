@@ -159,7 +159,7 @@ func TestReportIsATable(t *testing.T) {
 	r.Rate = []rateRow{rateRowOf(sender{name: "agent", requests: 1}, []sent{{requests: 1, took: time.Second}})}
 	r.Schedule = []scheduleRow{{Sender: "agent", Gap: "10ms", Deviation: -0.25}}
 	var text strings.Builder
-	if err := r.print(&text); err != nil {
+	if err := r.print(&text, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"agent", "-0.250", "left out: schedule of goreplay"} {

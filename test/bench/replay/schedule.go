@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"gortap/internal/flow"
@@ -188,15 +186,11 @@ func readStarts(ctx context.Context, file string) (map[int]int64, error) {
 	return starts, r.Run(ctx, starts)
 }
 
-func (r *report) printSchedule(w io.Writer) error {
-	if len(r.Schedule) == 0 {
-		return nil
-	}
-	fmt.Fprintf(w, "\nSchedule: at the recorded speed; start errors beside the request that was least late\n")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "gap\tsender\trecorded\tsent\tseconds\tdeviation %\tp50 ms\tp99 ms\tmax ms\t")
+func (r *report) scheduleTable() *gauge.Table {
+	t := &gauge.Table{Title: "Schedule, at the recorded speed; start errors are beside the request that was least late",
+		Head: "gap|sender|recorded|sent|seconds|deviation %|p50 ms|p99 ms|max ms"}
 	for _, s := range r.Schedule {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%.3f\t%+.3f\t%.3f\t%.3f\t%.3f\t\n", s.Gap, s.Sender, s.Recorded, s.Sent, s.Seconds, s.Deviation, s.P50, s.P99, s.Max)
+		t.Add("%s|%s|%d|%d|%.3f|%+.3f|%.3f|%.3f|%.3f", s.Gap, s.Sender, s.Recorded, s.Sent, s.Seconds, s.Deviation, s.P50, s.P99, s.Max)
 	}
-	return t.Flush()
+	return t
 }
