@@ -217,7 +217,7 @@ func TestShardDoesNotAllocate(t *testing.T) {
 		for range warm {
 			r.play()
 		}
-		if n := testing.AllocsPerRun(runs, r.play); n != 0 {
+		if n := testing.AllocsPerRun(runs, r.play); n != 0 && !raceDetector { // its pools forget
 			t.Errorf("%s: %v allocations a round of %d exchanges", name, n, roundExchanges)
 		}
 		totals := r.account.Totals()

@@ -52,3 +52,38 @@ func TestTrafficEndsIdleness(t *testing.T) {
 		t.Errorf("sleeps %v until %d bytes after a record, want %v", sleep, fill, maxSleep)
 	}
 }
+
+// seenAfter plays a shard against a clock: records of 500 bytes come every interval,
+// and it returns how long one waits at most.
+func seenAfter(interval time.Duration) (worst time.Duration) {
+	p := pace{size: 8 << 20}
+	var now, slept, next time.Duration // next: when the oldest unread record came
+	next = interval
+	for range 20_000 {
+		read := 0
+		for ; next <= now; next += interval {
+			worst = max(worst, now-next)
+			read += 500
+		}
+		sleep, fill := p.next(slept, read, 0)
+		until := now + sleep
+		if woken := next + time.Duration((fill-1)/500)*interval; woken < until {
+			until = woken
+		}
+		slept, now = until-now, until
+	}
+	return worst
+}
+
+// However often records come, none waits for longer than maxSleep to be looked at:
+// a shard that sleeps longer is woken.
+func TestNoRecordWaitsLong(t *testing.T) {
+	if maxSleep > 10*time.Millisecond {
+		t.Errorf("maxSleep is %v", maxSleep)
+	}
+	for _, rate := range []int{1, 3, 10, 50, 80, 100, 150, 200, 333, 1000, 10_000, 100_000, 1_000_000} {
+		if worst := seenAfter(time.Second / time.Duration(rate)); worst > maxSleep {
+			t.Errorf("at %d records a second one waits for %v", rate, worst)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -48,20 +49,33 @@ func newSleeper(m *ebpf.Map, wakeAt *uint64, pending func() int) (*sleeper, erro
 	return s, nil
 }
 
+// settleTime is far longer than what one CPU wrote takes to be seen by another.
+const settleTime = time.Millisecond
+
 // sleep returns after d, or when the ring holds at least fill bytes (more than 0),
 // or when somebody calls wake.
 //
-// The kernel reads the wish behind its reservation without a barrier, which would
-// cost each record more than a sleep that is, once in ages, not cut short. The wish
-// still stands for the next record then.
+// The kernel moves the ring's position, then reads the wish. Without a barrier in
+// between, which would cost each record, it may miss a wish while we miss the record.
+// But then the record is older than the wish, and seen a little later: so a long
+// sleep looks once more, with the wish standing, before it relies on being woken.
 func (s *sleeper) sleep(d time.Duration, fill int) {
 	atomic.StoreUint64(s.wakeAt, uint64(fill))
-	// The errors are that the time is over, and of a file that is closed.
-	if s.file.SetReadDeadline(time.Now().Add(d)) == nil {
-		_ = s.raw.Read(s.ready)
+	if d <= maxSleep || !s.wait(settleTime) {
+		s.wait(d)
 	}
 	atomic.StoreUint64(s.wakeAt, 0)
 	s.roused.Store(false)
+}
+
+// wait looks, waits for d at most, and reports whether there is a reason to get up.
+func (s *sleeper) wait(d time.Duration) bool {
+	// The errors are that the time is over, and of a file that is closed.
+	err := s.file.SetReadDeadline(time.Now().Add(d))
+	if err == nil {
+		err = s.raw.Read(s.ready)
+	}
+	return err == nil || s.roused.Load() || errors.Is(err, os.ErrClosed)
 }
 
 // wake ends the sleep, or the next one where there is none now.

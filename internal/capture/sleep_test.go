@@ -67,6 +67,24 @@ func TestSleepEndsWhenThereIsSomethingToDo(t *testing.T) {
 	}
 }
 
+// The kernel may read that nobody wants to be woken, and write a record that is not
+// seen yet by who looks after saying so. Nobody is woken then.
+func TestRecordThatIsSeenLateDoesNotWaitForTheNext(t *testing.T) {
+	c := openIdle(t, Options{Shards: 1})
+	wish, looks := uint64(0), 0
+	s, err := newSleeper(c.inner[0], &wish, func() int {
+		if looks++; looks == 1 {
+			return 0
+		}
+		return 100
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	await(t, "a record that was seen late", asleep(s, 1))
+}
+
 // where notes in which memory the handler found the bytes.
 type where struct {
 	silent
