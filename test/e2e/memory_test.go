@@ -1,0 +1,79 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gortap/internal/lab"
+	"gortap/internal/testutil"
+)
+
+// memory returns the most that a process had resident of its own, and what the kernel
+// keeps for its maps now, in bytes. Pages of the program's file are not its own; those
+// of the rings are among the maps'.
+func memory(t *testing.T, pid int) (own, maps uint64) {
+	t.Helper()
+	proc := fmt.Sprintf("/proc/%d", pid)
+	peak, shared := field(t, proc+"/status", "VmHWM:"), field(t, proc+"/status", "RssFile:")+field(t, proc+"/status", "RssShmem:")
+	fds, err := filepath.Glob(proc + "/fdinfo/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint64]bool{}
+	for _, name := range fds {
+		if id := field(t, name, "map_id:"); id > 0 && !seen[id] {
+			seen[id] = true
+			maps += field(t, name, "memlock:")
+		}
+	}
+	return (peak - min(peak, shared)) << 10, maps
+}
+
+// field reads a number from a file of /proc; 0 where there is none.
+func field(t *testing.T, path, name string) (n uint64) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		return 0 // a descriptor that was closed meanwhile
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), name); ok {
+			if _, err := fmt.Sscan(rest, &n); err != nil {
+				t.Fatalf("read %s of %s: %v", name, path, err)
+			}
+		}
+	}
+	return n
+}
+
+// More load and more connections than --max-memory has room for do not take more.
+func TestMemoryStaysBelowItsLimit(t *testing.T) {
+	const limit = 64 << 20
+	p := testutil.Pair(t, 1)
+	stopNginx := testutil.Nginx(t, p.Server, lab.NginxOptions{Files: nginxFiles})
+	a := start(t, p.Server, "--max-memory", "64MiB", "--interface", lab.Device, "--bpf-filter", "tcp port 80")
+	wrkClient(t, p.Client)
+	// Each request has a connection of its own, which the kernel's table remembers.
+	if _, err := p.Client.Run(t.Context(), "wrk", "-t1", "-c200", "-d4s", "-H", "Connection: close", serverURL("/small.txt")); err != nil {
+		t.Errorf("wrk: %v", err)
+	}
+	own, maps := memory(t, a.cmd.Process.Pid)
+	t.Logf("%.1f MiB resident, %.1f MiB of maps and rings, %v flows", float64(own)/(1<<20), float64(maps)/(1<<20), a.sum("gor_flows"))
+	if maps < 8<<20 || own == 0 {
+		t.Errorf("%d bytes of maps, %d resident: not all was found", maps, own)
+	}
+	if own+maps > limit {
+		t.Errorf("the agent takes %d bytes of its own and %d of the kernel, the limit is %d", own, maps, limit)
+	}
+	stopNginx()
+	if status := a.stop(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	s := a.readSummary()
+	s.conserved(t)
+}
