@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+
+	"gortap/internal/proto/syntax"
 )
 
-// Errors of Content.
+// Errors of Payload and Content.
 var (
-	// ErrChunks says that the chunked body is cut off or damaged.
+	// ErrCut says that there is less of the body than its framing tells.
+	ErrCut = errors.New("the message ends too early")
+	// ErrChunks says that the chunked coding is damaged.
 	ErrChunks = errors.New("read chunks: malformed")
 	// ErrCoding says that the content coding is unknown or the data no such.
 	ErrCoding = errors.New("decode body: unknown coding or damaged data")
@@ -16,43 +20,71 @@ var (
 	ErrTooLarge = errors.New("decode body: too large")
 )
 
+// Bodiless says whether a response has no body whatever its fields say, because of
+// its status or the method of the request (RFC 9112, 6.3), nil for an unknown one.
+func (v *View) Bodiless(method []byte) bool {
+	status := v.Status()
+	return v.response && (string(method) == "HEAD" || status < 200 || status == 204 || status == 304 ||
+		string(method) == "CONNECT" && status < 300)
+}
+
 // Chunked says whether the body is in chunks.
 func (v *View) Chunked() bool {
-	last := []byte(nil)
+	last := -1
 	for i := v.Find("Transfer-Encoding", 0); i >= 0; i = v.Find("Transfer-Encoding", i+1) {
-		_, last = v.Field(i)
+		last = i
 	}
-	if i := bytes.LastIndexByte(last, ','); i >= 0 {
-		last = last[i+1:]
-	}
-	last = bytes.TrimSpace(last)
-	return len(last) == len("chunked") && equalFold(last, "chunked")
+	return last >= 0 && syntax.LastToken(v.text(v.fields[last].value), "chunked")
 }
 
-// Content returns what the body stands for: chunks put together, gzip, deflate
-// and zstd undone, up to limit bytes of it. It is borrowed until the next call.
-func (v *View) Content(limit int) ([]byte, error) {
-	content, err := v.unchunked()
-	if err != nil {
-		return nil, err
-	}
-	if len(content) > limit {
-		return nil, ErrTooLarge
-	}
-	coding, ok := v.coding()
-	if !ok {
-		return nil, ErrCoding
-	}
-	return v.codec.decode(coding, content, limit)
-}
+// length returns the length that a field gives the body; false where none does.
+func (v *View) length() (n int64, ok bool) { return syntax.Length(v.Value("Content-Length")) }
 
-func (v *View) unchunked() ([]byte, error) {
-	if !v.Chunked() || len(v.body) == 0 {
+// framed says whether frames tell where the body ends, so that all is body.
+func (v *View) framed() bool { return bytes.HasPrefix(v.Version(), []byte("HTTP/2")) }
+
+// Payload returns the body without its framing. It is a part of the message where
+// that is in one piece, or else borrowed until the next call. With ErrCut and
+// ErrChunks it is what there is.
+func (v *View) Payload() ([]byte, error) {
+	if v.Chunked() {
+		content, scratch, _, err := unchunk(v.codec.chunks, v.body)
+		v.codec.chunks = kept(scratch)
+		return content, err
+	}
+	n, ok := v.length()
+	switch {
+	case !ok || v.Find("Transfer-Encoding", 0) >= 0: // to the end of the connection
+		return v.body, nil
+	case int64(len(v.body)) < n:
+		return v.body, ErrCut
+	case v.framed():
 		return v.body, nil
 	}
-	content, _, err := unchunk(v.codec.chunks[:0], v.body)
-	if err == nil {
-		v.codec.chunks = content
+	return v.body[:n:n], nil
+}
+
+// Content returns what the body stands for: chunks put together, content codings
+// undone, up to limit bytes of it. It is borrowed until the next call. A body in
+// one piece may be short of its length.
+func (v *View) Content(limit int) ([]byte, error) {
+	payload, err := v.Payload()
+	if err != nil && v.Chunked() && len(v.body) > 0 {
+		return nil, ErrChunks
+	}
+	return v.Decode(payload, limit)
+}
+
+// Decode undoes the content codings of a payload. With an error it returns what
+// there is: with ErrTooLarge limit bytes, with ErrCoding what could be decoded.
+func (v *View) Decode(payload []byte, limit int) (content []byte, err error) {
+	content = payload
+	if codings := v.codings(); len(codings) > 0 && len(payload) > 0 {
+		content, err = v.codec.decoder.Decode(v.codec.decoded, payload, codings, limit)
+		v.codec.decoded = kept(content)
+	}
+	if len(content) > limit {
+		return content[:limit], ErrTooLarge
 	}
 	return content, err
 }
@@ -60,24 +92,25 @@ func (v *View) unchunked() ([]byte, error) {
 // Trailers returns the field lines behind a chunked body and the empty line that
 // ends them; nil where there is no such body.
 func (v *View) Trailers() []byte {
-	if !v.Chunked() || len(v.body) == 0 {
+	if !v.Chunked() {
 		return nil
 	}
-	_, trailers, err := unchunk(nil, v.body)
-	if err != nil {
-		return nil
+	for body := v.body; ; {
+		chunk, rest, err := CutChunk(body)
+		if err != nil {
+			return nil
+		}
+		if len(chunk) == 0 {
+			return rest
+		}
+		body = rest
 	}
-	return trailers
 }
 
 // SetContent gives the message a new content in the same coding and framing: one
 // chunk where there were chunks, the right Content-Length where there is one.
 func (v *View) SetContent(content []byte) error {
-	coding, ok := v.coding()
-	if !ok {
-		return ErrCoding
-	}
-	coded, err := v.codec.encode(coding, content)
+	coded, err := v.codec.encode(v.codings(), content)
 	if err != nil {
 		return err
 	}
@@ -115,17 +148,16 @@ func (v *View) Cut() {
 // a length end with the data.
 func (v *View) Excess() []byte {
 	end := len(v.body)
-	switch length := v.Value("Content-Length"); {
-	case bytes.HasPrefix(v.Version(), []byte("HTTP/2")):
+	length, known := v.length()
+	switch {
 	case v.Chunked():
 		if trailers := v.Trailers(); trailers != nil {
 			end -= len(trailers) - endOfFields(trailers)
 		}
-	case length != nil:
-		if n, err := strconv.ParseUint(string(length), 10, 62); err == nil {
-			end = int(min(uint64(end), n))
-		}
-	case !v.response:
+	case v.framed():
+	case known:
+		end = int(min(int64(end), length))
+	case !v.response && v.Find("Content-Length", 0) < 0:
 		end = 0
 	}
 	return v.body[end:]
@@ -167,40 +199,5 @@ func (v *View) setBody(content, trailers []byte) {
 	length := strconv.AppendInt(nil, int64(len(content)), 10)
 	for i := v.Find("Content-Length", 0); i >= 0; i = v.Find("Content-Length", i+1) {
 		v.SetValue(i, length)
-	}
-}
-
-// unchunk appends the content of a chunked body to dst, and returns what follows
-// the line of the last chunk.
-func unchunk(dst, body []byte) (content, trailers []byte, err error) {
-	for {
-		end := bytes.IndexByte(body, '\n')
-		if end < 0 {
-			return nil, nil, ErrChunks
-		}
-		line := body[:trimEnd(body, 0, end+1)]
-		if i := bytes.IndexByte(line, ';'); i >= 0 {
-			line = line[:i]
-		}
-		size, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 48)
-		if err != nil {
-			return nil, nil, ErrChunks
-		}
-		body = body[end+1:]
-		if size == 0 {
-			return dst, body, nil
-		}
-		if uint64(len(body)) < size+1 {
-			return nil, nil, ErrChunks
-		}
-		dst = append(dst, body[:size]...)
-		body = body[size:]
-		if body[0] == '\r' {
-			body = body[1:]
-		}
-		if len(body) == 0 || body[0] != '\n' {
-			return nil, nil, ErrChunks
-		}
-		body = body[1:]
 	}
 }

@@ -2,123 +2,86 @@ package message
 
 import (
 	"bytes"
-	"compress/zlib"
-	"errors"
 	"io"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
+
+	"gortap/internal/proto/syntax"
 )
-
-// coding is a content coding that can be undone.
-type coding uint8
-
-const (
-	identity coding = iota
-	gzipped
-	deflated
-	zstandard
-)
-
-// coding returns how the content is coded; false where it is unknown.
-func (v *View) coding() (coding, bool) {
-	i := v.Find("Content-Encoding", 0)
-	if i < 0 {
-		return identity, true
-	}
-	if v.Find("Content-Encoding", i+1) >= 0 {
-		return 0, false
-	}
-	_, value := v.Field(i)
-	switch string(bytes.ToLower(value)) {
-	case "", "identity":
-		return identity, true
-	case "gzip", "x-gzip":
-		return gzipped, true
-	case "deflate":
-		return deflated, true
-	case "zstd":
-		return zstandard, true
-	}
-	return 0, false
-}
 
 // codec keeps what coding needs from one message to the next.
 type codec struct {
 	chunks  []byte
-	decoded bytes.Buffer
-	encoded bytes.Buffer
-	unzip   gzip.Reader
+	decoded []byte
+	decoder Decoder
 	zip     *gzip.Writer
 }
 
-func (c *codec) decode(how coding, content []byte, limit int) ([]byte, error) {
-	if how == identity || len(content) == 0 {
-		return content, nil
+// keepScratch is the largest buffer that is kept for the next message.
+const keepScratch = 1 << 20
+
+func kept(scratch []byte) []byte {
+	if cap(scratch) > keepScratch {
+		return nil
 	}
-	in := bytes.NewReader(content)
-	var out io.Reader
-	switch how {
-	case gzipped:
-		if err := c.unzip.Reset(in); err != nil {
-			return nil, ErrCoding
-		}
-		out = &c.unzip
-	case deflated:
-		r, err := zlib.NewReader(in)
-		if err != nil {
-			return nil, ErrCoding
-		}
-		out = r
-	case zstandard:
-		// One goroutine, none in the background.
-		r, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(uint64(max(limit, 1<<20))))
-		if err != nil {
-			return nil, ErrCoding
-		}
-		defer r.Close()
-		out = r
-	}
-	c.decoded.Reset()
-	n, err := c.decoded.ReadFrom(io.LimitReader(out, int64(limit)+1))
-	if n > int64(limit) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-		return nil, ErrTooLarge
-	}
-	if err != nil {
-		return nil, ErrCoding
-	}
-	return c.decoded.Bytes(), nil
+	return scratch
 }
 
-func (c *codec) encode(how coding, content []byte) ([]byte, error) {
-	if how == identity {
-		return content, nil
-	}
-	c.encoded.Reset()
-	var w io.WriteCloser
-	switch how {
-	case gzipped:
-		if c.zip == nil {
-			c.zip = gzip.NewWriter(&c.encoded)
-		} else {
-			c.zip.Reset(&c.encoded)
+// codings returns the list of content codings, the last applied one last. Several
+// fields are one list (RFC 9110, 5.3).
+func (v *View) codings() []byte {
+	var list []byte
+	for i := v.Find("Content-Encoding", 0); i >= 0; i = v.Find("Content-Encoding", i+1) {
+		value := v.text(v.fields[i].value)
+		if list == nil {
+			list = value
+			continue
 		}
-		w = c.zip
-	case deflated:
-		w = zlib.NewWriter(&c.encoded)
-	default:
-		z, err := zstd.NewWriter(&c.encoded, zstd.WithEncoderConcurrency(1))
+		list = append(append(list, ','), value...) // the slice of a field has no room: this copies it
+	}
+	return list
+}
+
+// encode applies a list of codings.
+func (c *codec) encode(codings, content []byte) ([]byte, error) {
+	for len(codings) > 0 {
+		var coding []byte
+		if coding, codings = syntax.CutItem(codings); isIdentity(coding) {
+			continue
+		}
+		var out bytes.Buffer
+		w, err := c.writer(coding, &out)
 		if err != nil {
 			return nil, ErrCoding
 		}
-		w = z
+		if _, err := w.Write(content); err != nil {
+			return nil, ErrCoding
+		}
+		if err := w.Close(); err != nil {
+			return nil, ErrCoding
+		}
+		content = out.Bytes()
 	}
-	if _, err := w.Write(content); err != nil {
-		return nil, ErrCoding
+	return content, nil
+}
+
+func (c *codec) writer(coding []byte, out io.Writer) (io.WriteCloser, error) {
+	switch {
+	case syntax.EqualFold(coding, "gzip"), syntax.EqualFold(coding, "x-gzip"):
+		if c.zip == nil {
+			c.zip = gzip.NewWriter(nil)
+		}
+		c.zip.Reset(out)
+		return c.zip, nil
+	case syntax.EqualFold(coding, "br"):
+		return brotli.NewWriter(out), nil
+	case syntax.EqualFold(coding, "zstd"):
+		return zstd.NewWriter(out, zstd.WithEncoderConcurrency(1))
+	case syntax.EqualFold(coding, "deflate"):
+		return zlib.NewWriter(out), nil
 	}
-	if err := w.Close(); err != nil {
-		return nil, ErrCoding
-	}
-	return c.encoded.Bytes(), nil
+	return nil, ErrCoding
 }

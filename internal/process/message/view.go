@@ -8,6 +8,8 @@ package message
 import (
 	"bytes"
 	"strings"
+
+	"gortap/internal/proto/syntax"
 )
 
 // View is one message. The zero value is ready; Parse makes it look at another
@@ -164,6 +166,9 @@ func (v *View) Status() int {
 	return n
 }
 
+// Ended says whether the empty line behind the fields is there.
+func (v *View) Ended() bool { return v.ended }
+
 // Fields returns how many header fields there are.
 func (v *View) Fields() int { return len(v.fields) }
 
@@ -177,8 +182,7 @@ func (v *View) Field(i int) (name, value []byte) {
 // not matter.
 func (v *View) Find(name string, i int) int {
 	for ; i < len(v.fields); i++ {
-		f := v.fields[i].name
-		if f.to-f.from == len(name) && equalFold(v.head[f.from:f.to], name) {
+		if syntax.EqualFold(v.text(v.fields[i].name), name) {
 			return i
 		}
 	}
@@ -251,21 +255,4 @@ func isToken(s []byte) bool {
 		}
 	}
 	return true
-}
-
-// equalFold compares in ASCII, as HTTP does.
-func equalFold(a []byte, b string) bool {
-	for i := range a {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c | 0x20
-	}
-	return c
 }

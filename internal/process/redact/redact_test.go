@@ -51,6 +51,7 @@ func TestTargets(t *testing.T) {
 		"/redirect?to=http://u:p@h/&x=1":   "/redirect?to=http://#@h/&x=1",
 		"http://u:p@h/http://u:p@h/?a=b@c": "http://#@h/http://#@h/?a=b@c",
 		"/a?token=ab#c=d":                  "/a?token=##c=d",
+		"0?token=S3CRET&://@":              "0?token=#&://#@",
 		"/plain":                           "/plain",
 		"/a?token=abc":                     "/a?token=#",
 		"/a?x=1&Token=abc&y=2":             "/a?x=1&Token=#&y=2",

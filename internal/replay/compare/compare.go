@@ -192,7 +192,6 @@ func (c *Comparer) makeRoom() {
 // work compares what is ready until the Comparer is closed.
 func (c *Comparer) work(w *worker) {
 	defer close(c.done)
-	defer w.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {

@@ -209,7 +209,7 @@ func TestTargetThatFailsIsADifference(t *testing.T) {
 	}
 	wantLines(t, r.result(),
 		"different GET /a: no response: not an HTTP response x1",
-		"different GET /a: no response: the response ends too early x1",
+		"different GET /a: no response: the message ends too early x1",
 		"different GET /a: no response: timeout x1",
 		"different GET /a: status 200 -> 503 x1")
 }

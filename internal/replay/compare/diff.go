@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"hash/maphash"
 	"strconv"
+
+	"gortap/internal/process/message"
+	"gortap/internal/proto/syntax"
 )
 
 const (
@@ -38,7 +41,7 @@ type differ struct {
 	order      []int     // scratch: children of objects, sorted
 	joined     [2][]byte // scratch: values made of several fields
 	messages   [2][]byte // scratch: gRPC messages, decompressed
-	decoders   *decoders
+	decoder    message.Decoder
 	maxBody    int
 }
 
@@ -206,12 +209,12 @@ func appendCookies(out []byte, fields []field) []byte {
 		}
 		pair, attributes, _ := bytes.Cut(f.value, []byte(";"))
 		name, _, _ := bytes.Cut(pair, []byte("="))
-		out = append(append(out, trim(name)...), "=*"...)
+		out = append(append(out, syntax.Trim(name)...), "=*"...)
 		for len(attributes) > 0 {
 			var attribute []byte
 			attribute, attributes, _ = bytes.Cut(attributes, []byte(";"))
-			attribute = trim(attribute)
-			if name, _, _ := bytes.Cut(attribute, []byte("=")); equalFold(name, "expires") {
+			attribute = syntax.Trim(attribute)
+			if name, _, _ := bytes.Cut(attribute, []byte("=")); syntax.EqualFold(name, "expires") {
 				attribute = name
 			}
 			out = append(append(out, "; "...), attribute...)

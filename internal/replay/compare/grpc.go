@@ -61,15 +61,18 @@ func (d *differ) message(side int, v *view, b []byte) []byte {
 	if b[0] == 0 {
 		return b[grpcPrefix:]
 	}
-	out, err := d.decoders.undo(d.messages[side], b[grpcPrefix:], get(v.head, "grpc-encoding"), d.maxBody)
+	out, err := d.decoder.Decode(d.messages[side], b[grpcPrefix:], get(v.head, "grpc-encoding"), d.maxBody)
 	if err != nil {
 		return b
 	}
-	if d.messages[side] = out; cap(out) > keepScratch {
+	if d.messages[side] = out; cap(out) > keepMessage {
 		d.messages[side] = nil
 	}
 	return out
 }
+
+// keepMessage is the largest buffer that is kept for the next message.
+const keepMessage = 1 << 20
 
 // grpcPrefix is a byte that tells compression, and four of length.
 const grpcPrefix = 5

@@ -29,21 +29,18 @@ func endpointName(method, path []byte) string {
 
 // worker compares exchanges in one goroutine.
 type worker struct {
-	config   *Config
-	decoders decoders
-	views    [3]view // reference, candidate, and the one that shows the noise
-	differ   differ
-	noise    differ
+	config *Config
+	views  [3]view // reference, candidate, and the one that shows the noise
+	differ differ
+	noise  differ
 }
 
 func newWorker(c *Config, r *rules) *worker {
 	w := &worker{config: c}
-	w.differ = differ{rules: r, seed: maphash.MakeSeed(), redact: c.Redact, decoders: &w.decoders, maxBody: c.MaxBody}
+	w.differ = differ{rules: r, seed: maphash.MakeSeed(), redact: c.Redact, maxBody: c.MaxBody}
 	w.noise = w.differ
 	return w
 }
-
-func (w *worker) close() { w.decoders.close() }
 
 // outcome is what comparing an exchange gave.
 type outcome struct {
@@ -118,8 +115,8 @@ func (w *worker) pair(d *differ, v *view) []difference {
 		reference.broken, v.broken = false, false
 		return d.diff(reference, v)
 	}
-	reference.decode(&w.decoders, w.config.MaxBody)
-	v.decode(&w.decoders, w.config.MaxBody)
+	reference.decode(w.config.MaxBody)
+	v.decode(w.config.MaxBody)
 	return d.diff(reference, v)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"gortap/internal/proto/syntax"
 	"gortap/internal/record"
 )
 
@@ -175,14 +176,14 @@ func (o *Output) build(f *inflight) *http.Request {
 			break
 		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
-		v := string(trim(value))
+		v := string(syntax.Trim(value))
 		switch k := strings.ToLower(string(name)); k {
 		case "host":
 			host = v
 		case "transfer-encoding":
 			chunked = true
 		case "content-length":
-			length, _ = parseDecimal([]byte(v))
+			length, _ = syntax.Decimal([]byte(v))
 		default:
 			agent = agent || k == "user-agent"
 			header[k] = append(header[k], v)
@@ -218,7 +219,7 @@ func (o *Output) build(f *inflight) *http.Request {
 func dechunk(b []byte) (body []byte, trailer http.Header) {
 	for {
 		line, next := cutLine(b, 0)
-		n, _ := chunkSize(line)
+		n, _ := syntax.ChunkSize(line)
 		b = b[next:]
 		if n == 0 {
 			break
@@ -237,7 +238,7 @@ func dechunk(b []byte) (body []byte, trailer http.Header) {
 			trailer = make(http.Header)
 		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
-		trailer.Add(string(name), string(trim(value)))
+		trailer.Add(string(name), string(syntax.Trim(value)))
 	}
 }
 

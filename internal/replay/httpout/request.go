@@ -2,6 +2,9 @@ package httpout
 
 import (
 	"bytes"
+
+	"gortap/internal/process/message"
+	"gortap/internal/proto/syntax"
 )
 
 // span is a part of a request's bytes.
@@ -116,38 +119,38 @@ func (q *request) field(line []byte, from int, f *framing) {
 	if i <= 0 {
 		return
 	}
-	value := trim(line[i+1:])
+	value := syntax.Trim(line[i+1:])
 	switch i {
 	case len("host"):
-		if equalFold(line[:i], "host") && q.hosts[0] == (span{}) {
-			at := from + i + 1 + leading(line[i+1:])
+		if syntax.EqualFold(line[:i], "host") && q.hosts[0] == (span{}) {
+			at := from + i + 1 + syntax.Leading(line[i+1:])
 			q.hosts[0] = span{at, at + len(value)}
 		}
 	case len("expect"):
-		if equalFold(line[:i], "expect") && equalFold(value, "100-continue") {
+		if syntax.EqualFold(line[:i], "expect") && syntax.EqualFold(value, "100-continue") {
 			q.expects = true
 		}
 	case len("upgrade"):
-		if equalFold(line[:i], "upgrade") {
+		if syntax.EqualFold(line[:i], "upgrade") {
 			q.upgrades = true
 		}
 	case len("connection"):
-		if equalFold(line[:i], "connection") {
-			if hasToken(value, "close") {
+		if syntax.EqualFold(line[:i], "connection") {
+			if syntax.HasToken(value, "close") {
 				q.closes = true
-			} else if hasToken(value, "keep-alive") {
+			} else if syntax.HasToken(value, "keep-alive") {
 				q.closes = false
 			}
 		}
 	case len("content-length"):
-		if equalFold(line[:i], "content-length") {
-			n, ok := parseLength(value)
+		if syntax.EqualFold(line[:i], "content-length") {
+			n, ok := syntax.Length(value)
 			f.bad = f.bad || !ok || f.length >= 0 && f.length != n
 			f.length = n
 		}
 	case len("transfer-encoding"):
-		if equalFold(line[:i], "transfer-encoding") {
-			f.coded, f.chunked = true, lastToken(value, "chunked")
+		if syntax.EqualFold(line[:i], "transfer-encoding") {
+			f.coded, f.chunked = true, syntax.LastToken(value, "chunked")
 		}
 	}
 }
@@ -156,28 +159,14 @@ func (q *request) field(line []byte, from int, f *framing) {
 // size to the empty line after its trailers.
 func wholeChunks(b []byte) bool {
 	for {
-		i := bytes.IndexByte(b, '\n')
-		if i < 0 {
+		chunk, rest, err := message.CutChunk(b)
+		if err != nil {
 			return false
 		}
-		n, ok := chunkSize(b[:i])
-		b = b[i+1:]
-		switch {
-		case !ok:
-			return false
-		case n == 0:
-			return wholeTrailers(b)
-		case n > int64(len(b)):
-			return false
+		if len(chunk) == 0 {
+			return wholeTrailers(rest)
 		}
-		b = b[n:]
-		if len(b) > 0 && b[0] == '\r' {
-			b = b[1:]
-		}
-		if len(b) == 0 || b[0] != '\n' {
-			return false
-		}
-		b = b[1:]
+		b = rest
 	}
 }
 

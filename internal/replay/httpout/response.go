@@ -3,6 +3,8 @@ package httpout
 import (
 	"bytes"
 	"errors"
+
+	"gortap/internal/proto/syntax"
 )
 
 // state is where in a response a reader is.
@@ -144,7 +146,7 @@ func (p *response) takeLine(line []byte) (event, error) {
 		p.field(line)
 		return more, nil
 	case inChunkSize:
-		n, ok := chunkSize(line)
+		n, ok := syntax.ChunkSize(line)
 		if !ok {
 			return more, errProtocol
 		}
@@ -174,7 +176,7 @@ func (p *response) statusLine(line []byte) error {
 	if len(line) < 12 || string(line[:7]) != "HTTP/1." || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
 		return errProtocol
 	}
-	n, ok := parseDecimal(line[9:12])
+	n, ok := syntax.Decimal(line[9:12])
 	if !ok || n < 100 {
 		return errProtocol
 	}
@@ -189,27 +191,27 @@ func (p *response) field(line []byte) {
 	}
 	switch i {
 	case len("location"):
-		if p.redirects && equalFold(line[:i], "location") {
-			p.location = append(p.location[:0], trim(line[i+1:])...)
+		if p.redirects && syntax.EqualFold(line[:i], "location") {
+			p.location = append(p.location[:0], syntax.Trim(line[i+1:])...)
 		}
 	case len("connection"):
-		if equalFold(line[:i], "connection") {
+		if syntax.EqualFold(line[:i], "connection") {
 			value := line[i+1:]
-			if hasToken(value, "close") {
+			if syntax.HasToken(value, "close") {
 				p.keepAlive = false
-			} else if hasToken(value, "keep-alive") {
+			} else if syntax.HasToken(value, "keep-alive") {
 				p.keepAlive = true
 			}
 		}
 	case len("content-length"):
-		if equalFold(line[:i], "content-length") {
-			n, ok := parseLength(trim(line[i+1:]))
+		if syntax.EqualFold(line[:i], "content-length") {
+			n, ok := syntax.Length(syntax.Trim(line[i+1:]))
 			p.frame.bad = p.frame.bad || !ok || p.frame.length >= 0 && p.frame.length != n
 			p.frame.length = n
 		}
 	case len("transfer-encoding"):
-		if equalFold(line[:i], "transfer-encoding") {
-			p.frame.coded, p.frame.chunked = true, lastToken(line[i+1:], "chunked")
+		if syntax.EqualFold(line[:i], "transfer-encoding") {
+			p.frame.coded, p.frame.chunked = true, syntax.LastToken(line[i+1:], "chunked")
 		}
 	}
 }
