@@ -44,7 +44,7 @@ generate: .cache/deps/go .cache/deps/generate ## compile bpf/ into the committed
 	BPF2GO_CC=$(CLANG) BPF2GO_STRIP=$(STRIP) $(GO) generate ./...
 
 .PHONY: test
-test: .cache/deps/go .cache/deps/build .cache/deps/test ## run all tests with the race detector; those that need root skip without it
+test: .cache/deps/go .cache/deps/build .cache/deps/test .cache/goreplay ## run all tests with the race detector; those that need root skip without it
 	$(GO) test $(TEST_FLAGS) ./...
 
 .PHONY: test-root
@@ -85,12 +85,16 @@ bench-replay: build .cache/deps/test .cache/goreplay ## how fast and how exactly
 	$(GO) build -o bin/bench-replay ./test/bench/replay
 	bin/bench-replay $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(REPLAY_FLAGS)
 
-# A rival to measure, not a dependency: without it the tables lack rows.
+# A rival to measure and to exchange files with, not a dependency: without it tables
+# lack rows, and tests are skipped. The second file tells them that it was tried.
 .cache/goreplay: | .cache/deps/go .cache/deps/build
-	@GOBIN=$(CURDIR)/.cache $(GO) install github.com/buger/goreplay@v1.3.2 || echo 'bench: GoReplay cannot be had, left out' >&2
+	@echo 'building GoReplay v1.3.2 (once)'
+	@rm -f $@.unavailable
+	@GOBIN=$(CURDIR)/.cache $(GO) install github.com/buger/goreplay@v1.3.2 || \
+	  { touch $@.unavailable; echo 'GoReplay cannot be had, left out' >&2; }
 
 .PHONY: e2e
-e2e: build .cache/deps/test ## run the whole-binary tests, uncached (root)
+e2e: build .cache/deps/test .cache/goreplay ## run the whole-binary tests, uncached (root)
 	GORTAP_TEST_NOSKIP=1 $(GO) test -count=1 -timeout 9m ./test/e2e/...
 
 .PHONY: clean

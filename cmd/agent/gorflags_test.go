@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"gortap/internal/testutil"
 )
 
 func TestACommandLineForGorWorks(t *testing.T) {
@@ -47,11 +49,10 @@ func TestAFlagOfGorThatIsNotOursSaysWhatToUse(t *testing.T) {
 
 // TestEveryFlagOfGorIsKnown reads them from the program itself, where it is there.
 func TestEveryFlagOfGorIsKnown(t *testing.T) {
-	const gor = "../../.cache/goreplay"
-	help, _ := exec.Command(gor, "--help").CombinedOutput()
+	help, _ := exec.Command(testutil.GoReplay(t), "--help").CombinedOutput()
 	flags := regexp.MustCompile(`(?m)^  -([a-z-]+)`).FindAllStringSubmatch(string(help), -1)
 	if len(flags) == 0 {
-		t.Skip("no goreplay in .cache")
+		t.Fatalf("GoReplay has no flags: %s", help)
 	}
 	known := map[string]bool{}
 	for _, g := range flagGroups() {

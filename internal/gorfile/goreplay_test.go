@@ -16,22 +16,13 @@ import (
 
 	"gortap/internal/gorfile"
 	"gortap/internal/record"
+	"gortap/internal/testutil"
 )
-
-// goreplay finds GoReplay v1.3.2.
-func goreplay(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join("..", "..", ".cache", "goreplay")
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("GoReplay is not installed: no .cache/goreplay")
-	}
-	return path
-}
 
 // What we write, GoReplay reads: its standard output shows the same records, in the
 // order of their time.
 func TestGoReplayReadsWhatWeWrite(t *testing.T) {
-	binary := goreplay(t)
+	binary := testutil.GoReplay(t)
 	var file []byte
 	for i, data := range []string{
 		"GET /one?a=1 HTTP/1.1\r\nHost: origin.test\r\nx-Case: MiXed\r\nx-case: twice\r\n\r\n",
@@ -79,7 +70,7 @@ func run(t *testing.T, binary string, n int, args ...string) string {
 // The requests that GoReplay sends from our file to a target are those of the file,
 // but for what its HTTP client changes: Host, order, case and two fields more.
 func TestGoReplaySendsWhatWeWrote(t *testing.T) {
-	binary := goreplay(t)
+	binary := testutil.GoReplay(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -126,7 +126,7 @@ type Stream struct {
 	w          *window
 	file       *os.File
 	buffered   *bufio.Reader // between file and w
-	plain      io.Closer // the decompressor, or nil
+	plain      io.Closer     // the decompressor, or nil
 }
 
 // OpenStream opens a file and recognises it by its content; "-" is standard

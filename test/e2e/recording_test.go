@@ -48,21 +48,8 @@ func TestWhatIsRecordedIsReplayedToTheByte(t *testing.T) {
 	}
 }
 
-// goreplay returns the program to compare with.
-func goreplay(t *testing.T) string {
-	t.Helper()
-	path, err := filepath.Abs("../../.cache/goreplay")
-	if err == nil {
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		t.Skip("no GoReplay 1.3 in .cache")
-	}
-	return path
-}
-
 func TestGoReplayReplaysWhatIsRecorded(t *testing.T) {
-	gor := goreplay(t)
+	gor := testutil.GoReplay(t)
 	p := testutil.Pair(t, 1)
 	source := startKeeper(t, p.Server, original, false)
 	pattern := filepath.Join(t.TempDir(), "rec.gor")
@@ -78,7 +65,7 @@ func TestGoReplayReplaysWhatIsRecorded(t *testing.T) {
 }
 
 func TestWhatGoReplayRecordsIsReplayed(t *testing.T) {
-	gor := goreplay(t)
+	gor := testutil.GoReplay(t)
 	p := testutil.Pair(t, 1)
 	source := startKeeper(t, p.Server, original, false)
 	dir := t.TempDir()
