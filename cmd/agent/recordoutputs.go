@@ -144,6 +144,9 @@ func (r *records) listen(c *httpout.Config, candidate bool) {
 	if r.comparison != nil {
 		c.ResponseLimit = max(c.ResponseLimit, maxCompared)
 	}
+	if r.comparison != nil && candidate {
+		c.OnFailure, c.OnLeftOut = r.comparison.Failed, r.comparison.Skip
+	}
 	switch {
 	case r.comparison != nil && !candidate:
 		c.OnResponse = r.comparison.Baseline

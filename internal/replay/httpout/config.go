@@ -45,6 +45,11 @@ type Config struct {
 	// the first. It is called from many goroutines, must not block, and may keep
 	// the record.
 	OnResponse func(*record.Record)
+	// OnFailure is told, in the same way, of each request that the target did not
+	// answer, by its ID, and why: connect, timeout, reset or protocol.
+	OnFailure func(id, reason string)
+	// OnLeftOut is told of each request that a limit leaves out, by Put.
+	OnLeftOut func(id string)
 }
 
 func (c *Config) setDefaults() {

@@ -110,7 +110,7 @@ func (s *session) resend(failed bool, why reason) {
 			again = again && !f.retried && why == reset && (i > 0 || s.conn.served > 0 && !s.resp.started)
 		}
 		if !again {
-			s.o.drop(f.r, why)
+			s.drop(f.r, why)
 		} else {
 			s.o.stats.add(&s.o.stats.retried)
 			s.putBack(queued{r: f.r, retried: f.retried || failed && i == 0})
@@ -118,4 +118,12 @@ func (s *session) resend(failed bool, why reason) {
 		*f = inflight{}
 	}
 	s.sent, s.pending = s.sent[:0], 0
+}
+
+// drop counts a record that the session will not finish.
+func (s *session) drop(r *record.Record, why reason) {
+	if s.first && s.o.cfg.OnFailure != nil && r.Kind == record.Request && why.ofTarget() {
+		s.o.cfg.OnFailure(r.ID, reasonNames[why])
+	}
+	s.o.drop(r, why)
 }

@@ -55,11 +55,30 @@ func TestFaultsOfATargetHaveNames(t *testing.T) {
 		{"cut chunks", []testutil.Step{testutil.ReadHead(), testutil.Write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")}, "reset 1"},
 	} {
 		origin := testutil.NewOrigin(t, nil, "127.0.0.1:0", c.script...)
-		o := open(t, origin.Addr().String(), Config{})
-		put(t, o, get(1, "/"), end(1))
+		var told []string
+		o := open(t, origin.Addr().String(), Config{OnFailure: func(id, reason string) { told = append(told, id+" "+reason) }})
+		r := get(1, "/")
+		put(t, o, r, end(1))
 		if s := shut(t, o, time.Minute); dropped(s) != c.want || s.Done != 0 {
 			t.Errorf("%s: %+v, want %s", c.name, s, c.want)
 		}
+		if want := r.ID + " " + strings.TrimSuffix(c.want, " 1"); len(told) != 1 || told[0] != want {
+			t.Errorf("%s: told %q, want %q once", c.name, told, want)
+		}
+	}
+}
+
+func TestWhatALimitLeavesOutIsTold(t *testing.T) {
+	testutil.CheckLeaks(t)
+	var left []string
+	failed := func(id, reason string) { t.Errorf("%s failed: %s", id, reason) }
+	o := open(t, "127.0.0.1:1", Config{
+		Limit: process.Limit{Connections: 1e-12}, OnFailure: failed, OnLeftOut: func(id string) { left = append(left, id) },
+	})
+	r := get(7, "/")
+	put(t, o, r)
+	if s := shut(t, o, time.Minute); dropped(s) != "sample 1" || len(left) != 1 || left[0] != r.ID {
+		t.Errorf("%+v, told %q", s, left)
 	}
 }
 

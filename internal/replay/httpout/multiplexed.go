@@ -64,21 +64,21 @@ func (m *streams) play(r *record.Record) {
 	q, ok := parseRequest(r.Data)
 	switch {
 	case r.Kind != record.Request || q.connect:
-		o.drop(r, unsupported)
+		m.s.drop(r, unsupported)
 		return
 	case !ok:
-		o.drop(r, incomplete)
+		m.s.drop(r, incomplete)
 		return
 	}
 	if m.last != nil && !r.Pipelined {
 		<-m.last
 	}
 	if why, ok := m.ready(); !ok {
-		o.drop(r, why)
+		m.s.drop(r, why)
 		return
 	}
 	if !q.safe && !o.cfg.AllowUnsafe && o.captured(r, m.s.conn.peer) {
-		o.drop(r, sameServer)
+		m.s.drop(r, sameServer)
 		return
 	}
 	start := o.now()
@@ -138,7 +138,7 @@ func (m *streams) exchange(conn *clientConn, f *inflight) {
 		reply, err = s.readReply(res)
 	}
 	if err != nil {
-		s.o.drop(f.r, s.reasonOf(ctx, err))
+		s.drop(f.r, s.reasonOf(ctx, err))
 		return
 	}
 	now := s.o.now()

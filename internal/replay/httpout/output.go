@@ -129,7 +129,7 @@ func (o *Output) Put(r *record.Record, wait time.Duration) bool {
 	if r.Kind != record.End {
 		o.stats.take(max(copies, 1))
 		if copies == 0 {
-			o.stats.drop(sampled)
+			o.leaveOut(r, sampled)
 		}
 	}
 	all := true
@@ -140,7 +140,11 @@ func (o *Output) Put(r *record.Record, wait time.Duration) bool {
 			continue
 		}
 		if r.Kind == record.Request && o.rate != nil && !o.rate.Allow(o.now()) {
-			o.stats.drop(overRate)
+			if i > 0 {
+				o.stats.drop(overRate)
+			} else {
+				o.leaveOut(r, overRate)
+			}
 			continue
 		}
 		why, ok := o.try(r, i)
@@ -159,6 +163,14 @@ func (o *Output) Put(r *record.Record, wait time.Duration) bool {
 		}
 	}
 	return all
+}
+
+// leaveOut counts a record that is not to be sent.
+func (o *Output) leaveOut(r *record.Record, why reason) {
+	o.stats.drop(why)
+	if o.cfg.OnLeftOut != nil && r.Kind == record.Request {
+		o.cfg.OnLeftOut(r.ID)
+	}
 }
 
 // awaitRoom waits until a record was finished.

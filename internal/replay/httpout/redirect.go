@@ -123,14 +123,14 @@ func (s *session) goOn(d detour) {
 			}
 		}
 		if why, ok := s.reach(address, config); !ok {
-			s.o.drop(d.r, why)
+			s.drop(d.r, why)
 			return
 		}
 		s.away = d.away
 	}
 	if !d.req.safe && !s.o.cfg.AllowUnsafe && s.o.captured(d.r, s.conn.peer) {
 		s.hangUp()
-		s.o.drop(d.r, sameServer)
+		s.drop(d.r, sameServer)
 		return
 	}
 	s.o.stats.add(&s.o.stats.followed)

@@ -152,15 +152,15 @@ func (s *session) open() bool {
 func (s *session) send(q queued) {
 	req, ok := parseRequest(q.r.Data)
 	if !ok {
-		s.o.drop(q.r, incomplete)
+		s.drop(q.r, incomplete)
 		return
 	}
 	if why, ok := s.ready(); !ok {
-		s.o.drop(q.r, why)
+		s.drop(q.r, why)
 		return
 	}
 	if !req.safe && !s.o.cfg.AllowUnsafe && s.o.captured(q.r, s.conn.peer) {
-		s.o.drop(q.r, sameServer)
+		s.drop(q.r, sameServer)
 		return
 	}
 	now := s.o.now()

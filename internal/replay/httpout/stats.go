@@ -35,6 +35,11 @@ var reasonNames = [numReasons]string{
 	"timeout", "reset", "protocol", "not-upgraded", "deadline",
 }
 
+// ofTarget reports whether it is the target's doing.
+func (r reason) ofTarget() bool {
+	return r == connectFail || r == timeout || r == reset || r == protocol
+}
+
 // histograms count microseconds, up to ten minutes, with three digits.
 const maxMicros = 600e6
 

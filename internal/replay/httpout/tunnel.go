@@ -44,7 +44,7 @@ func (s *session) linger(c *conn) {
 // stream writes what the client sent after an upgrade.
 func (s *session) stream(r *record.Record) {
 	if s.tunnel == nil {
-		s.o.drop(r, notUpgraded)
+		s.drop(r, notUpgraded)
 		return
 	}
 	now := s.o.now()
@@ -65,11 +65,11 @@ func (s *session) stream(r *record.Record) {
 	s.mu.Unlock()
 	switch {
 	case aborted:
-		s.o.drop(r, deadline)
+		s.drop(r, deadline)
 	case late:
-		s.o.drop(r, timeout)
+		s.drop(r, timeout)
 	default:
-		s.o.drop(r, reset)
+		s.drop(r, reset)
 	}
 	s.hangUp()
 }
