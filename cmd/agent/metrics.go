@@ -16,7 +16,7 @@ type stageMetrics struct {
 
 	build, packets, packetBytes, dropped, droppedBytes *prometheus.Desc
 	ringFill, sample, flows, conns, buffered, written  *prometheus.Desc
-	recorded, sent, lag                                *prometheus.Desc
+	recorded, sent, lag, replayLag, replayLatency      *prometheus.Desc
 	governed                                           governMetrics
 }
 
@@ -27,22 +27,24 @@ func newStageMetrics(a *agent) *stageMetrics {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &stageMetrics{
-		agent:        a,
-		build:        desc("gor_build_info", "1, with the version as label.", "version", "goversion"),
-		packets:      desc("gor_capture_packets_total", "Packets that the hooks saw, by what became of them.", "outcome"),
-		packetBytes:  desc("gor_capture_bytes_total", "Bytes of the packets that the hooks saw: layer 3, or the frame where it was ignored.", "outcome"),
-		dropped:      desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly), exchanges or packets (output), messages or records (recorder, queue, process, record-output).", "stage", "reason"),
-		droppedBytes: desc("gor_dropped_bytes_total", "Bytes of what a stage let go: layer 3 (kernel, file) or payload (reassembly).", "stage", "reason"),
-		ringFill:     desc("gor_ring_fill_ratio", "Fill of the fullest kernel ring, 0 to 1."),
-		sample:       desc("gor_sample_ratio", "Share of new connections that are copied from, 0 to 1. Requests are counted of those alone, bytes of all."),
-		flows:        desc("gor_flows", "Flows in the kernel's table at the last look."),
-		conns:        desc("gor_connections", "Connections under reassembly."),
-		buffered:     desc("gor_buffered_bytes", "Bytes held for order."),
-		recorded:     desc("gor_records_total", "Messages that were recorded, for files or targets."),
-		sent:         desc("gor_output_records_total", "Records that an output of records was given, by outcome: done, or why not.", "output", "outcome"),
-		lag:          desc("gor_output_lag_seconds", "How late the latest record of an output was sent, beside the schedule.", "output"),
-		governed:     newGovernMetrics(desc),
-		written:      desc("gor_output_written_total", "What an output has written: exchanges, or packets where it writes packets.", "output"),
+		agent:         a,
+		build:         desc("gor_build_info", "1, with the version as label.", "version", "goversion"),
+		packets:       desc("gor_capture_packets_total", "Packets that the hooks saw, by what became of them.", "outcome"),
+		packetBytes:   desc("gor_capture_bytes_total", "Bytes of the packets that the hooks saw: layer 3, or the frame where it was ignored.", "outcome"),
+		dropped:       desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly), exchanges or packets (output), messages or records (recorder, queue, process, record-output).", "stage", "reason"),
+		droppedBytes:  desc("gor_dropped_bytes_total", "Bytes of what a stage let go: layer 3 (kernel, file) or payload (reassembly).", "stage", "reason"),
+		ringFill:      desc("gor_ring_fill_ratio", "Fill of the fullest kernel ring, 0 to 1."),
+		sample:        desc("gor_sample_ratio", "Share of new connections that are copied from, 0 to 1. Requests are counted of those alone, bytes of all."),
+		flows:         desc("gor_flows", "Flows in the kernel's table at the last look."),
+		conns:         desc("gor_connections", "Connections under reassembly."),
+		buffered:      desc("gor_buffered_bytes", "Bytes held for order."),
+		recorded:      desc("gor_records_total", "Messages that were recorded, for files or targets."),
+		sent:          desc("gor_output_records_total", "Records that an output of records was given, by outcome: done, or why not.", "output", "outcome"),
+		lag:           desc("gor_output_lag_seconds", "How late the latest record of an output was sent, beside the schedule.", "output"),
+		replayLag:     desc("gor_replay_lag_seconds", "How late requests of a recording were sent to a target, beside the schedule.", "output"),
+		replayLatency: desc("gor_replay_response_seconds", "From the first byte of a request to a target to the last one of its response.", "output"),
+		governed:      newGovernMetrics(desc),
+		written:       desc("gor_output_written_total", "What an output has written: exchanges, or packets where it writes packets.", "output"),
 	}
 }
 
@@ -51,7 +53,7 @@ func (m *stageMetrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.build, m.packets, m.packetBytes, m.dropped, m.droppedBytes,
 		m.ringFill, m.sample, m.flows, m.conns, m.buffered, m.written,
-		m.recorded, m.sent, m.lag,
+		m.recorded, m.sent, m.lag, m.replayLag, m.replayLatency,
 	} {
 		out <- d
 	}

@@ -9,6 +9,7 @@ import (
 	"gortap/internal/record"
 	"gortap/internal/replay/httpout"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -70,13 +71,21 @@ func (r *records) outcomes() []output.Outcome {
 			lag := st.MaxLag.Seconds()
 			sum.LagSeconds = &lag
 		}
-		if t, ok := o.Output.(interface{ Report() httpout.Report }); ok {
-			sum.Target = targetSummary(t.Report())
+		if t, ok := o.Output.(reporter); ok {
+			report := t.Report()
+			sum.Target = targetSummary(report)
+			if r.paced && report.Lag.TotalCount() > 0 {
+				lag := float64(report.Lag.ValueAtQuantile(99)) / 1e6
+				sum.LagP99Seconds = &lag
+			}
 		}
 		all = append(all, sum)
 	}
 	return all
 }
+
+// reporter is an output that is a target.
+type reporter interface{ Report() httpout.Report }
 
 func targetSummary(r httpout.Report) *output.Target {
 	t := &output.Target{Connections: r.Opened, Statuses: map[string]uint64{}, Latency: map[string]float64{}}
@@ -107,5 +116,20 @@ func (m *stageMetrics) collectRecords(out chan<- prometheus.Metric) {
 			m.counter(out, m.sent, c.N, o.name, c.Reason)
 		}
 		m.gauge(out, m.lag, st.MaxLag.Seconds(), o.name)
+		if t, ok := o.Output.(reporter); ok {
+			report := t.Report()
+			m.times(out, m.replayLag, report.Lag, o.name)
+			m.times(out, m.replayLatency, report.Latency, o.name)
+		}
 	}
+}
+
+// times tells a histogram of microseconds as a summary in seconds.
+func (m *stageMetrics) times(out chan<- prometheus.Metric, d *prometheus.Desc, h *hdrhistogram.Histogram, labels ...string) {
+	quantiles := map[float64]float64{}
+	for _, q := range []float64{0.5, 0.9, 0.99, 0.999} {
+		quantiles[q] = float64(h.ValueAtQuantile(q*100)) / 1e6
+	}
+	n := h.TotalCount()
+	out <- prometheus.MustNewConstSummary(d, uint64(n), h.Mean()*float64(n)/1e6, quantiles, labels...)
 }

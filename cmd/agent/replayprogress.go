@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"gortap/internal/replay/httpout"
-
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/dustin/go-humanize"
 )
@@ -42,7 +40,7 @@ func (m *replayMeter) look(now time.Time, read, total int64) replayState {
 		s.sent += st.Done
 		s.failed += sum(st.Dropped)
 		s.lag = max(s.lag, st.MaxLag)
-		if t, ok := o.Output.(interface{ Report() httpout.Report }); ok {
+		if t, ok := o.Output.(reporter); ok {
 			all.Merge(t.Report().Latency)
 		}
 	}

@@ -99,6 +99,9 @@ type Outcome struct {
 	Dropped map[string]uint64 `json:"dropped"` // by reason
 	// LagSeconds is how late a replay was at most; null for other outputs.
 	LagSeconds *float64 `json:"lag_seconds"`
+	// LagP99Seconds is how late all but the latest hundredth was at most; null
+	// where no request had a time to keep.
+	LagP99Seconds *float64 `json:"lag_p99_seconds"`
 	// Target is what a target of a replay answered.
 	Target *Target `json:"target,omitempty"`
 }
@@ -208,7 +211,7 @@ func (s *Summary) Text() string {
 		row("degraded", "%.1f s at level %s: less was copied to stay within limits", d.Seconds, d.Level)
 	}
 	for _, o := range s.Outputs {
-		row("output", "%s: %d sent%s", o.Name, o.Sent, dropText(o.Dropped))
+		row("output", "%s: %d sent%s%s", o.Name, o.Sent, dropText(o.Dropped), o.timesText())
 	}
 	for i := range s.Sessions {
 		s.Sessions[i].text(row)
@@ -222,6 +225,22 @@ func (s *Summary) Text() string {
 // String is "12 packets, 3.40 kB".
 func (v Volume) String() string {
 	return fmt.Sprintf("%d packets, %s", v.Packets, bytesText(float64(v.Bytes)))
+}
+
+// timesText is "; late by 80µs p99, 1.2ms at most; answered in 400µs p50, 3ms p99".
+func (o *Outcome) timesText() string {
+	text := ""
+	if o.LagSeconds != nil && o.LagP99Seconds != nil {
+		text = fmt.Sprintf("; late by %s p99, %s at most", secondsText(*o.LagP99Seconds), secondsText(*o.LagSeconds))
+	}
+	if o.Target != nil && o.Target.Latency["max"] > 0 {
+		text += fmt.Sprintf("; answered in %s p50, %s p99", secondsText(o.Target.Latency["p50"]), secondsText(o.Target.Latency["p99"]))
+	}
+	return text
+}
+
+func secondsText(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(10 * time.Microsecond).String()
 }
 
 func dropText(dropped map[string]uint64) string {

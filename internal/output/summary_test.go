@@ -49,8 +49,8 @@ func TestSummaryAsJSON(t *testing.T) {
 		`"dropped":[{"stage":"ring","reason":"full","packets":10,"bytes":20000},{"stage":"decode","reason":"fragment","packets":0,"bytes":0}],` +
 		`"network_bytes":120000,"tcp_payload_bytes":110000,"retransmitted_bytes":5,"message_bytes":90000,"unattributed_bytes":{"lost":20000},` +
 		`"exchanges":7,"sampled":false,"sample_ratio":0,"exchanges_estimate":7,"messages":13,"incomplete":{"lost":2,"no-response":1},"degraded":[],"reconcile_error_bytes":0,"unreconciled_bytes":0,` +
-		`"outputs":[{"name":"jsonl:x","sent":0,"dropped":{},"lag_seconds":null},` +
-		`{"name":"jsonl:-","sent":6,"dropped":{"no-space":1},"lag_seconds":null}]}` + "\n"
+		`"outputs":[{"name":"jsonl:x","sent":0,"dropped":{},"lag_seconds":null,"lag_p99_seconds":null},` +
+		`{"name":"jsonl:-","sent":6,"dropped":{"no-space":1},"lag_seconds":null,"lag_p99_seconds":null}]}` + "\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}
@@ -115,5 +115,20 @@ func TestSummaryOfASampleIsAnEstimate(t *testing.T) {
 	s.AddAccount(totals)
 	if !s.Sampled || s.ExchangesEstimate != 0 {
 		t.Errorf("sampled %v, estimate %d, want true, 0", s.Sampled, s.ExchangesEstimate)
+	}
+}
+
+func TestTheLineOfATargetTellsItsTimes(t *testing.T) {
+	lag, p99 := 0.0012, 0.00008
+	s := Summary{Outputs: []Outcome{
+		{Name: "http://a", Sent: 3, LagSeconds: &lag, LagP99Seconds: &p99, Target: &Target{Latency: map[string]float64{"p50": 0.0004, "p99": 0.003, "max": 0.003}}},
+		{Name: "http://b", LagSeconds: new(float64), Target: &Target{Latency: map[string]float64{"max": 0}}},
+	}}
+	for _, want := range []string{
+		"http://a: 3 sent; late by 80µs p99, 1.2ms at most; answered in 400µs p50, 3ms p99\n", "http://b: 0 sent\n",
+	} {
+		if got := s.Text(); !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
 	}
 }

@@ -260,6 +260,7 @@ type recordsOf struct {
 type outputOf struct {
 	Name    string            `json:"name"`
 	Lag     *float64          `json:"lag_seconds"`
+	LagP99  *float64          `json:"lag_p99_seconds"`
 	Sent    uint64            `json:"sent"`
 	Dropped map[string]uint64 `json:"dropped"`
 }

@@ -207,7 +207,7 @@ func TestACaptureFileIsReplayed(t *testing.T) {
 		t.Errorf("%d requests arrived, the capture has %d", k.count(), e.HTTPPaired)
 	}
 	s := a.readSummary()
-	if s.sent() != uint64(e.HTTPPaired) || s.droppedByOutputs() != 0 || s.Outputs[0].Lag == nil {
+	if s.sent() != uint64(e.HTTPPaired) || s.droppedByOutputs() != 0 || s.Outputs[0].Lag == nil || s.Outputs[0].LagP99 == nil {
 		t.Errorf("%+v", s.Outputs)
 	}
 	if k.opened != e.TCPStreams {
