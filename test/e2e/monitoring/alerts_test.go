@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +36,8 @@ func TestASurgeFiresAlertsThatResolve(t *testing.T) {
 	testutil.CheckLeaks(t)
 	n := testutil.Namespace(t)
 	testutil.Nginx(t, n, lab.NginxOptions{Files: map[string]int{page: pageSize, export: 4000}})
-	agent := startAgent(t, n, "--bpf-filter", "tcp port 80", "--service", "name=shop,port=80", "--output-null")
+	lines := filepath.Join(t.TempDir(), "exchanges.jsonl")
+	agent := startAgent(t, n, "--bpf-filter", "tcp port 80", "--service", "name=shop,port=80", "--output-jsonl", lines)
 	browse(t, n, page, 8)
 	browse(t, n, export, 2)
 	p := startPrometheus(t, n)
@@ -88,6 +90,7 @@ func TestASurgeFiresAlertsThatResolve(t *testing.T) {
 		}
 		return true
 	})
+	t.Run("the lines are those of the index template", func(t *testing.T) { checkLines(t, lines) })
 
 	agent.end()
 	p.await(t, "the end of the agent to be noticed", func() bool {
