@@ -126,3 +126,16 @@ func TestLevelsHalveTheSample(t *testing.T) {
 		t.Error("samples of the ends are wrong")
 	}
 }
+
+// A step back to more that lasts makes up for those that did not.
+func TestReturnThatLastsIsForgiven(t *testing.T) {
+	c := New(Limits{CPU: 0.10})
+	levels(c, cpu(0.11), cpu(0.11), cpu(0.11))
+	levels(c, repeat(calmReadings, cpu(0.01))...) // to sample-1/2
+	levels(c, cpu(0.11))                          // which was too much
+	levels(c, repeat(2*calmReadings, cpu(0.01))...)
+	levels(c, repeat(trial, cpu(0.08))...) // this time it lasts
+	if got := levels(c, repeat(calmReadings, cpu(0.01))...); got[len(got)-1] != Short {
+		t.Errorf("levels %v, want short at the end", got)
+	}
+}
