@@ -13,7 +13,7 @@ func sessionFlags(f *pflag.FlagSet) {
 	f.String("session-client-ip", "own", "where replayed connections come from: own (this machine's address), original (the clients' addresses and ports) or a CIDR; see `agent session-routes`")
 	f.String("session-proxy-protocol", "none", "tell the target the clients' addresses in a PROXY protocol header: v1, v2 or none")
 	f.String("session-order", "turns", "what a client's write waits for: turns (as much answer as since its last write), bytes (as much answer in all) or time (its time alone)")
-	f.Duration("session-stall", time.Second, "how much longer than the server a target may be silent; then the connection goes on in the next order: bytes, turns, time")
+	f.Duration("session-stall", time.Second, "how much longer than the server a target may be silent; then the write goes out by its time, and after three of them all do")
 	f.Float64("session-speed", 1, "speed at which packet files are played, pauses of clients included, 0.0001 to 100")
 	f.Duration("session-max-wait", 0, "longest pause of packet files and of clients; longer ones are cut to it; 0: as recorded")
 	f.Duration("session-timeout", 10*time.Second, "of connecting to the target, and of a write that it does not take")

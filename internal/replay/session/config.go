@@ -21,7 +21,8 @@ import (
 // Order says what a client's write waits for.
 type Order uint8
 
-// The orders. A session that stalls goes on with the next lower one.
+// The orders. A session that stalls by bytes goes on by turns, and one that stalls
+// again and again by time.
 const (
 	ByTime  Order = iota // for its time alone
 	ByTurns              // until the target has answered as much since the last write as the server had

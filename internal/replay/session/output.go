@@ -112,11 +112,18 @@ func (o *Output) open(s *rec.Session, due time.Time) {
 		switch {
 		case o.cfg.Live && o.target == s.Server:
 			why = sameServer
-		case o.rate != nil && !o.rate.Allow(time.Now().UnixNano()):
+		case !o.allow():
 			why = overRate
 		}
 		o.open1(s, n, due, why)
 	}
+}
+
+// allow reports whether one more may begin within the limit of a second.
+func (o *Output) allow() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.rate == nil || o.rate.Allow(time.Now().UnixNano())
 }
 
 // open1 begins one copy. One that is not to be played still learns what there was.

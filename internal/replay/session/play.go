@@ -11,6 +11,10 @@ import (
 	rec "gortap/internal/session"
 )
 
+// maxStalls is how often a target may be waited for in vain before its session goes on
+// by time alone.
+const maxStalls = 3
+
 // drift is how late a timer may be.
 const drift = 5 * time.Millisecond
 
@@ -204,7 +208,7 @@ func (p *play) next(ctx context.Context) (*rec.Event, reason) {
 // act does what the client did.
 func (p *play) act(ctx context.Context, e *rec.Event) reason {
 	if e.Kind == rec.Over {
-		return p.leave(ctx, e.End)
+		return p.leave(ctx, e)
 	}
 	due := p.await(ctx, e)
 	if !p.sleep(ctx, due) {
@@ -261,7 +265,7 @@ func (p *play) await(ctx context.Context, e *rec.Event) time.Time {
 	for p.order != ByTime && (e.Need > p.need || e.NeedEnd) {
 		w := waiting{
 			order: p.order, need: e.Need, goal: p.base + e.Need - p.need, base: p.base, end: e.NeedEnd, leaves: e.Kind != rec.Write,
-			since: p.lastAt, until: p.lastAt.Add(p.scale(e.NeedNs - p.lastNs)), stall: p.out.cfg.Stall,
+			since: p.lastAt, until: p.lastAt.Add(p.scale(e.NeedNs - p.lastNs)), stall: p.patience(e),
 		}
 		v, at := p.watch(ctx, &w)
 		if v == full && !e.NeedEnd {
@@ -274,10 +278,26 @@ func (p *play) await(ctx context.Context, e *rec.Event) time.Time {
 		if v != stuck {
 			return at.Add(p.scale(e.TsNs - e.NeedNs))
 		}
-		p.order--
 		p.line.Stalls++
+		if p.order == ByBytes {
+			p.order = ByTurns // the numbers will not meet any more
+			continue
+		}
+		if p.line.Stalls >= maxStalls {
+			p.order = ByTime
+		}
+		break
 	}
 	return p.lastAt.Add(p.scale(e.TsNs - p.lastNs))
+}
+
+// patience is how long the target may be silent. A client that ended its side early would
+// lose the answer of a target that is only slow: the first time, there is more.
+func (p *play) patience(e *rec.Event) time.Duration {
+	if e.Kind != rec.Write && p.line.Stalls == 0 {
+		return max(p.out.cfg.Stall, p.out.cfg.Timeout)
+	}
+	return p.out.cfg.Stall
 }
 
 // watch looks at the target's answer until there is a verdict.
@@ -325,22 +345,23 @@ func (p *play) sleep(ctx context.Context, until time.Time) bool {
 
 // leave ends the connection. A target that still answers is heard out, for a reset
 // could take from it what it has not read yet.
-func (p *play) leave(ctx context.Context, end rec.End) reason {
+func (p *play) leave(ctx context.Context, e *rec.Event) reason {
 	if !p.gone {
-		if !end.Whole() {
+		if !e.End.Whole() {
 			_ = p.conn.CloseWrite()
 		}
-		w := waiting{order: ByBytes, end: true, since: time.Now(), stall: p.out.cfg.Stall}
+		until := p.lastAt.Add(p.scale(e.TsNs - p.lastNs)) // the server took its time too
+		w := waiting{order: ByBytes, end: true, since: time.Now(), until: until, stall: p.out.cfg.Stall}
 		p.watch(ctx, &w)
 	}
 	switch {
 	case p.gone:
 	case ctx.Err() != nil:
 		return stopped
-	case end == rec.Finished && p.reader.look().reset:
+	case e.End == rec.Finished && p.reader.look().reset:
 		return targetGone
 	}
-	return reasonOf(end)
+	return reasonOf(e.End)
 }
 
 func reasonOf(end rec.End) reason {
