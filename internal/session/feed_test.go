@@ -217,6 +217,11 @@ func TestMarksOfALongAnswerStayBounded(t *testing.T) {
 	for range 10_000 {
 		w.send(server, flow.ACK, "x", 0)
 	}
+	for _, c := range w.feed.conns {
+		if len(c.marks) > maxMarks {
+			t.Errorf("%d marks are kept", len(c.marks))
+		}
+	}
 	w.send(client, flow.ACK|flow.PSH, "thanks", 0)
 	if got := w.told(); !strings.Contains(got, `write "thanks" after 10000 at 10002000`) {
 		t.Errorf("told %s", got)

@@ -257,6 +257,11 @@ func TestOutcomesWithReasons(t *testing.T) {
 		_, _ = c.Read(make([]byte, 1))
 		_ = c.SetLinger(0)
 	})
+	aborts := startTarget(t, func(c *net.TCPConn) {
+		_, _ = io.ReadFull(c, make([]byte, 1))
+		_, _ = io.WriteString(c, "some")
+		_ = c.SetLinger(0)
+	})
 	mute := startTarget(t, func(c *net.TCPConn) {
 		b := make([]byte, 1)
 		_, _ = c.Read(b)
@@ -273,6 +278,7 @@ func TestOutcomesWithReasons(t *testing.T) {
 	}{
 		{"nobody listens", gone.Addr().String(), nil, func(c *script) { c.write("x", 0); c.finish(0) }, "skipped", "connect"},
 		{"the target aborts", closes.addr(), nil, func(c *script) { c.write("x", 0); c.write("y", 1); c.finish(1) }, "partial", "target-closed"},
+		{"the target aborts after all was sent", aborts.addr(), nil, func(c *script) { c.write("x", 0); c.finish(9) }, "partial", "target-closed"},
 		{"the target reads nothing", mute.addr(), func(c *Config) { c.Timeout, c.MaxQueue = 50*time.Millisecond, 64<<20 }, func(c *script) {
 			for range 800 {
 				c.write(strings.Repeat("x", 60_000), 0)
@@ -339,9 +345,9 @@ func TestTheEndOfARunEndsSessionsThatStillWait(t *testing.T) {
 	c := s.begin()
 	c.write("waits for an answer", 10)
 	c.finish(20)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.hub.Close(ctx); err != nil {
+	done, cancel := canceled(t)
+	defer cancel()
+	if err := s.hub.Close(done); err != nil {
 		t.Error(err)
 	}
 	s.close()
@@ -360,4 +366,11 @@ func TestTheCapturedServerIsNotPlayedItsOwnSessionsLive(t *testing.T) {
 	if l := s.only(); l.Reason != "same-server" || l.OriginalSent != 1 {
 		t.Errorf("%+v", l)
 	}
+}
+
+// canceled is a context that is done.
+func canceled(t *testing.T) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx, cancel
 }
