@@ -103,7 +103,7 @@ func isRecording(name string) bool {
 
 // records reports whether anything takes records.
 func (c *Config) records() bool {
-	return len(c.recordFiles()) > 0 || len(c.OutputHTTP) > 0 || c.OutputStdout || c.Middleware != ""
+	return len(c.recordFiles()) > 0 || len(c.OutputHTTP) > 0 || c.OutputStdout || c.Middleware != "" || c.InputFileDryRun
 }
 
 // recordNeeds is what has to be seen of the traffic for them.

@@ -30,8 +30,8 @@ type files struct {
 var _ input = (*files)(nil)
 
 func openPacketFiles(cfg *Config, names []string, log *slog.Logger) (input, error) {
-	if cfg.InputFileLoop || cfg.InputFileDryRun {
-		return nil, usagef("--input-file-loop and --input-file-dry-run are for .gor files (record the packets to one with --output-file x.gor)")
+	if cfg.InputFileLoop {
+		return nil, usagef("--input-file-loop is for .gor files: packets read again would be taken for the same connections (record them to one with --output-file x.gor)")
 	}
 	f := &files{names: names, log: log}
 	o := pcapio.Options{}

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -27,9 +25,7 @@ type recordings struct {
 	batch   int
 	records *records // nil: they are only counted
 	running atomic.Bool
-
-	requests        uint64
-	firstNs, lastNs int64
+	held    holdings
 }
 
 var _ input = (*recordings)(nil)
@@ -143,7 +139,10 @@ func (r *recordings) pass(ctx context.Context, h flow.Handler, segments *record.
 			return more, err
 		}
 		more = true
-		r.note(rec)
+		if record.IsHTTP2(rec.Data) {
+			rec.Protocol = record.HTTP2ProtocolOf(rec.Data)
+		}
+		r.held.note(rec)
 		segments.Add(rec)
 		pending = append(pending, rec)
 		if size += len(rec.Data); len(pending) == r.batch || size > 1<<20 {
@@ -152,20 +151,6 @@ func (r *recordings) pass(ctx context.Context, h flow.Handler, segments *record.
 		}
 	}
 	return more, nil
-}
-
-// note keeps what a dry run tells.
-func (r *recordings) note(rec *record.Record) {
-	if record.IsHTTP2(rec.Data) {
-		rec.Protocol = record.HTTP2ProtocolOf(rec.Data)
-	}
-	if rec.Kind == record.Request {
-		r.requests++
-	}
-	if r.firstNs == 0 {
-		r.firstNs = rec.TimeNs
-	}
-	r.lastNs = max(r.lastNs, rec.TimeNs)
 }
 
 // volumes counts records as packets, and their bytes.
@@ -180,21 +165,4 @@ func (r *recordings) volumes() (volumes, error) {
 		v.matched.Packets += c.N
 	}
 	return v, nil
-}
-
-// tellDryRun says what the files hold.
-func (a *agent) tellDryRun() {
-	r, ok := a.input.(*recordings)
-	if !ok || !a.cfg.InputFileDryRun {
-		return
-	}
-	_, speed, _ := a.cfg.inputFiles()
-	span := time.Duration(r.lastNs - r.firstNs)
-	plays := span
-	if !math.IsInf(speed, 1) {
-		plays = time.Duration(float64(span) / speed)
-	}
-	st := r.reader.Stats()
-	fmt.Fprintf(a.env.stderr, "%-12s%d records, %d of them requests, from %s for %s; plays for %s\n", "recording",
-		st.Records, r.requests, time.Unix(0, r.firstNs).UTC().Format(time.RFC3339Nano), span.Round(time.Millisecond), plays.Round(time.Millisecond))
 }

@@ -34,6 +34,7 @@ type records struct {
 	window     replay.Window // of packet files; .gor files keep to theirs
 	firstNs    int64
 	outside    atomic.Uint64 // of the window
+	held       holdings      // in packet files
 	running    sync.WaitGroup
 }
 
@@ -147,6 +148,7 @@ func (r *records) put(rec *record.Record) bool {
 			r.outside.Add(1)
 			return true
 		}
+		r.held.note(rec)
 	}
 	return r.dispatcher.Put(rec)
 }

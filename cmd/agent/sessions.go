@@ -40,7 +40,7 @@ var _ pipeline.ConnFeed = (*rec.Feed)(nil)
 
 // openSessions makes what replays connections, if anything is to.
 func openSessions(cfg *Config, in input, log *slog.Logger) (*sessions, error) {
-	if !cfg.sessions() {
+	if !cfg.sessions() || cfg.InputFileDryRun {
 		return nil, nil
 	}
 	if _, ok := in.(*recordings); ok {

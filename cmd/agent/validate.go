@@ -63,7 +63,7 @@ func (c *Config) validateTogether() error {
 	if len(c.InputFile) > 0 && len(c.InputRaw) > 0 {
 		return usagef("--input-file with --input-raw: one agent reads files or an interface (run two agents)")
 	}
-	if c.OutputNull && (c.OutputJSONL != "" || len(c.OutputFile) > 0 || c.records()) {
+	if c.OutputNull && (c.OutputJSONL != "" || len(c.OutputFile) > 0 || c.records() && !c.InputFileDryRun) {
 		return usagef("--output-null with another output: they contradict each other")
 	}
 	if c.Depth == "none" && (c.OutputJSONL != "" || len(c.OutputFile) > 0) {
