@@ -37,6 +37,10 @@ type comparison struct {
 var _ record.Output = (*comparison)(nil)
 
 func newComparison(cfg *Config) (*comparison, error) {
+	redactor, err := newRedactor(cfg, cfg.Redact)
+	if err != nil {
+		return nil, err
+	}
 	c := compare.Config{
 		Original:       "recording",
 		Candidate:      cfg.OutputHTTP[0],
@@ -49,6 +53,7 @@ func newComparison(cfg *Config) (*comparison, error) {
 		Threshold:      cfg.CompareThreshold,
 		Latency:        compare.LatencyConfig{Off: cfg.CompareIgnoreLatency},
 		Block:          len(cfg.InputFile) > 0,
+		Redactor:       redactor,
 	}
 	comparer, err := compare.New(c)
 	if err != nil {

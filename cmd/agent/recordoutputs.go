@@ -83,17 +83,9 @@ func (r *records) gorConfig(cfg *Config, log *slog.Logger) output.GorConfig {
 }
 
 func (r *records) openGor(c output.GorConfig, hide bool) (record.Output, error) {
-	var redactor *redact.Redactor
-	if hide {
-		var err error
-		redactor, err = redact.New(redact.Config{
-			Parameters: append(output.SensitiveParameters(), r.cfg.RedactParams...),
-			Fields:     r.cfg.RedactHeaders,
-			JSON:       r.cfg.RedactJSON,
-		})
-		if err != nil {
-			return nil, usagef("--redact-json: %w", err)
-		}
+	redactor, err := newRedactor(r.cfg, hide)
+	if err != nil {
+		return nil, err
 	}
 	g, err := output.NewGor(c)
 	if err != nil {
@@ -104,6 +96,22 @@ func (r *records) openGor(c output.GorConfig, hide bool) (record.Output, error) 
 		return redact.Wrap(g, redactor), nil
 	}
 	return g, nil
+}
+
+// newRedactor makes what hides secrets, or nil where nothing is to be hidden.
+func newRedactor(cfg *Config, hide bool) (*redact.Redactor, error) {
+	if !hide {
+		return nil, nil
+	}
+	r, err := redact.New(redact.Config{
+		Parameters: append(output.SensitiveParameters(), cfg.RedactParams...),
+		Fields:     cfg.RedactHeaders,
+		JSON:       cfg.RedactJSON,
+	})
+	if err != nil {
+		return nil, usagef("--redact-json: %w", err)
+	}
+	return r, nil
 }
 
 // openTargets opens what requests are sent to.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 
 	"gortap/internal/process/message"
+	"gortap/internal/proto/syntax"
 )
 
 // headers hides the secrets of all fields.
@@ -15,35 +16,33 @@ func (r *Redactor) headers(v *message.View) {
 		if class == public || len(value) == 0 {
 			continue
 		}
-		r.value = r.value[:0]
-		switch class {
-		case secret:
-			r.value = r.appendHash(r.value, value)
-		case credential:
-			r.value = r.appendCredential(r.value, value)
-		case cookies:
-			r.value = r.appendCookies(r.value, value)
-		case setCookie:
-			r.value = r.appendSetCookie(r.value, value)
-		case address:
-			r.value = append(r.value, r.Target(value)...)
-		case link:
-			r.value = r.appendLinks(r.value, value)
-		}
+		r.value = r.appendField(r.value[:0], class, value)
 		if !bytes.Equal(r.value, value) {
 			v.SetValue(i, r.value)
 		}
 	}
 }
 
-func (r *Redactor) classOf(name []byte) class {
-	r.name = r.name[:0]
-	for _, c := range name {
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		r.name = append(r.name, c)
+func (r *Redactor) appendField(dst []byte, class class, value []byte) []byte {
+	switch class {
+	case secret:
+		return r.appendHash(dst, value)
+	case credential:
+		return r.appendCredential(dst, value)
+	case cookies:
+		return r.appendCookies(dst, value)
+	case setCookie:
+		return r.appendSetCookie(dst, value)
+	case address:
+		return append(dst, r.Target(value)...)
+	case link:
+		return r.appendLinks(dst, value)
 	}
+	return append(dst, value...)
+}
+
+func (r *Redactor) classOf(name []byte) class {
+	r.name = syntax.AppendLower(r.name[:0], name)
 	return r.fields[string(r.name)]
 }
 

@@ -19,7 +19,7 @@ type scan struct {
 	at     int
 	out    []byte
 	copied int // how much of in is in out
-	way    []place
+	way    []Place
 }
 
 // jsonText returns a JSON text, or several after each other, without secrets: an
@@ -98,8 +98,8 @@ func (s *scan) object() error {
 		}
 		s.at++
 		s.space()
-		s.way = append(s.way, place{name, -1})
-		if err := s.child(s.r.isMember(name)); err != nil {
+		s.way = append(s.way, Place{Name: name})
+		if err := s.child(); err != nil {
 			return err
 		}
 		if s.peek() == '}' {
@@ -121,8 +121,8 @@ func (s *scan) array() error {
 		if s.peek() == ']' && i == 0 {
 			break
 		}
-		s.way = append(s.way, place{nil, i})
-		if err := s.child(false); err != nil {
+		s.way = append(s.way, Place{Index: i})
+		if err := s.child(); err != nil {
 			return err
 		}
 		if s.peek() == ']' {
@@ -138,12 +138,9 @@ func (s *scan) array() error {
 }
 
 // child reads the value that the last step of the way leads to.
-func (s *scan) child(hide bool) error {
-	for _, p := range s.r.paths {
-		hide = hide || p.matches(s.way)
-	}
+func (s *scan) child() error {
 	var err error
-	if hide {
+	if s.hides() {
 		err = s.hide()
 	} else {
 		err = s.anyValue()
@@ -151,6 +148,19 @@ func (s *scan) child(hide bool) error {
 	s.way = s.way[:len(s.way)-1]
 	s.space()
 	return err
+}
+
+// hides says whether the value that the last step of the way leads to is a secret.
+func (s *scan) hides() bool {
+	if name := s.way[len(s.way)-1].Name; name != nil && s.r.isMember(name) {
+		return true
+	}
+	for _, p := range s.r.paths {
+		if p.matches(s.way) {
+			return true
+		}
+	}
+	return false
 }
 
 // hide reads a value and replaces it, unless it is one that tells nothing.

@@ -35,6 +35,7 @@ const (
 func fieldClasses() map[string]class {
 	classes := map[string]class{
 		"authorization": credential, "proxy-authorization": credential,
+		"www-authenticate": credential, "proxy-authenticate": credential,
 		"cookie": cookies, "cookie2": cookies, "set-cookie": setCookie, "set-cookie2": setCookie, "link": link,
 	}
 	for _, name := range strings.Fields(`

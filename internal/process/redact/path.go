@@ -95,14 +95,8 @@ func parseMember(text string) (step, string, error) {
 	}
 }
 
-// place is a step of the way to a value: the name of a member, or an index.
-type place struct {
-	name  []byte
-	index int // -1: a member
-}
-
 // matches says whether the way to a value is one that p names.
-func (p path) matches(way []place) bool {
+func (p path) matches(way []Place) bool {
 	if len(p) == 0 {
 		return len(way) == 0
 	}
@@ -117,15 +111,15 @@ func (p path) matches(way []place) bool {
 	return len(way) > 0 && p[0].takes(way[0]) && p[1:].matches(way[1:])
 }
 
-func (s step) takes(w place) bool {
+func (s step) takes(w Place) bool {
 	switch s.kind {
 	case member:
-		return w.index < 0 && string(w.name) == s.name
+		return w.Name != nil && string(w.Name) == s.name
 	case anyMember:
-		return w.index < 0
+		return w.Name != nil
 	case element:
-		return w.index == s.index
+		return w.Name == nil && w.Index == s.index
 	default:
-		return w.index >= 0
+		return w.Name == nil
 	}
 }

@@ -56,6 +56,7 @@ type Redactor struct {
 	name    []byte
 	target  []byte
 	value   []byte
+	way     []Place
 	view    message.View
 	partial message.View // trailers, and parts of a form
 }
@@ -96,7 +97,11 @@ func New(cfg Config) (*Redactor, error) {
 }
 
 // Clone returns a Redactor for another goroutine: the same secrets, the same hashes.
+// That of nil is nil.
 func (r *Redactor) Clone() *Redactor {
+	if r == nil {
+		return nil
+	}
 	return &Redactor{
 		key: r.key, params: r.params, members: r.members, fields: r.fields, paths: r.paths,
 		mac: hmac.New(sha256.New, r.key),

@@ -329,3 +329,44 @@ func TestRecordsOfOthersStayAsTheyAre(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestValuesThatAreShownAlone(t *testing.T) {
+	r := newRedactor(t, Config{Fields: []string{"X-Mine"}, JSON: []string{"$.items[1].pin", "$.list[0]"}})
+	for _, c := range []struct{ name, value, want string }{
+		{"x-mine", "abc", "#"}, {"X-Other", "abc", "abc"}, {"Cookie", "a=b; c=d", "a=#; c=#"}, {"Authorization", "Bearer abc", "Bearer #"}, {"Authorization", "", ""},
+	} {
+		if got := short(r.AppendField([]byte("-"), []byte(c.name), []byte(c.value))); got != "-"+c.want {
+			t.Errorf("%s: %s is %s, want -%s", c.name, c.value, got, c.want)
+		}
+	}
+	name := func(s string) Place { return Place{Name: []byte(s)} }
+	for _, c := range []struct {
+		way         []Place
+		value, want string
+	}{
+		{nil, `{"token":"abc","x":1}`, `{"token":"#","x":1}`},
+		{[]Place{name("a"), name("access_token")}, `"abc"`, `"#"`},
+		{[]Place{name("a"), name("x")}, `"abc"`, `"abc"`},
+		{[]Place{name("password"), {Index: 3}, name("x")}, `5`, `"#"`},
+		{[]Place{name("items"), {Index: 1}, name("pin")}, `"abc"`, `"#"`},
+		{[]Place{name("items"), {Index: 0}, name("pin")}, `"abc"`, `"abc"`},
+		{[]Place{name("items"), {Index: 1}}, `{"pin":1,"x":2}`, `{"pin":"#","x":2}`},
+		{[]Place{name("list")}, `["a","b"]`, `["#","b"]`},
+		{[]Place{name("x")}, `{"token`, `#`},
+	} {
+		if got := short(r.AppendJSON([]byte("-"), c.way, []byte(c.value))); got != "-"+c.want {
+			t.Errorf("%v %s is %s, want -%s", c.way, c.value, got, c.want)
+		}
+	}
+	for _, c := range []struct{ kind, content, want string }{
+		{"text/html", "token=abc", "token=abc"}, {"", "token=abc", "token=#"}, {"application/json", "{", "#"},
+	} {
+		if got := short(r.Body([]byte(c.kind), []byte(c.content))); got != c.want {
+			t.Errorf("%s %s is %s, want %s", c.kind, c.content, got, c.want)
+		}
+	}
+	var none *Redactor
+	if got := string(none.AppendField(nil, []byte("Cookie"), []byte("a=b"))) + string(none.AppendJSON(nil, nil, []byte(`{"token":1}`))) + string(none.Body(nil, []byte("token=a"))); got != `a=b{"token":1}token=a` || none.Clone() != nil {
+		t.Error(got)
+	}
+}

@@ -62,7 +62,7 @@ func BenchmarkComparer(b *testing.B) {
 }
 
 func TestComparingAllocatesNothingInSteadyState(t *testing.T) {
-	w := newTestWorker(t, Config{})
+	w := newTestWorker(t, Config{Redactor: newRedactor(t)})
 	books := newBooks(w.config)
 	e := &entry{id: id(1), method: []byte("GET"), endpoint: "GET /a", target: "/a"}
 	e.parts[original] = rec(1, record.Response, answer(`{"a":[1,2,{"b":"c"}],"d":1}`, jsonType, "Server: a"), time.Millisecond)

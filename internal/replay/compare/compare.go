@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"gortap/internal/account"
+	"gortap/internal/process/message"
+	"gortap/internal/process/redact"
 	"gortap/internal/record"
 )
 
@@ -33,6 +35,8 @@ type Comparer struct {
 	freed   sync.Cond // some of what was ready is done
 	paths   *account.Templater
 	closed  bool
+	request message.View
+	targets *redact.Redactor
 	abandon bool // what is ready is not compared any more
 	done    chan struct{}
 }
@@ -51,15 +55,14 @@ func New(c Config) (*Comparer, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Comparer{config: c, books: newBooks(&c), paths: paths, done: make(chan struct{})}
+	x := &Comparer{config: c, books: newBooks(&c), paths: paths, targets: c.Redactor.Clone(), done: make(chan struct{})}
 	x.table.init(maphash.MakeSeed())
 	x.filled.L, x.freed.L = &x.mu, &x.mu
 	go x.work(newWorker(&c, rules))
 	return x, nil
 }
 
-// Request tells of a request that is to be replayed, before its responses. Only
-// its start line is looked at.
+// Request tells of a request that is to be replayed, before its responses.
 func (c *Comparer) Request(r *record.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,12 +70,13 @@ func (c *Comparer) Request(r *record.Record) {
 	if e == nil || e.ready {
 		return
 	}
-	line, _, _ := bytes.Cut(r.Data, []byte("\r\n"))
-	method, rest, _ := bytes.Cut(line, []byte(" "))
-	target, _, _ := bytes.Cut(rest, []byte(" "))
+	if !c.request.Parse(r.Data) || !c.request.IsRequest() {
+		return
+	}
+	method, target := c.request.Method(), c.request.Target()
 	e.endpoint = endpointName(method, c.paths.Path(method, target))
 	e.method = bytes.Clone(method[:min(len(method), maxMethod)])
-	target, _, _ = bytes.Cut(target, []byte("?")) // the query may hold secrets
+	target, _, _ = bytes.Cut(c.targets.Target(target), []byte("?"))
 	e.target = string(target[:min(len(target), maxPath)])
 	e.timeNs = r.TimeNs
 	c.table.grow(e, len(e.endpoint)+len(e.target))

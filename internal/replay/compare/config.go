@@ -3,6 +3,8 @@ package compare
 import (
 	"fmt"
 	"time"
+
+	"gortap/internal/process/redact"
 )
 
 // Config says what is compared and how much memory that may take. The zero value
@@ -50,9 +52,9 @@ type Config struct {
 	// the comparison is slower than they are. It is meant for files; live, the
 	// caller may be the capture.
 	Block bool
-	// Redact writes a value as it may be shown, or nil to show it as it is.
-	// Credentials and cookies are never shown. It is called from one goroutine.
-	Redact func(dst, value []byte) []byte
+	// Redactor takes the secrets out of what is shown; nil shows values as they
+	// are. It is nobody else's.
+	Redactor *redact.Redactor
 	// Now is time.Now but for tests.
 	Now func() time.Time
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"gortap/internal/process/message"
+	"gortap/internal/process/redact"
 	"gortap/internal/proto/syntax"
 )
 
@@ -30,7 +31,7 @@ type difference struct {
 type differ struct {
 	rules  *rules
 	seed   maphash.Seed
-	redact func(dst, value []byte) []byte // may be nil
+	redact *redact.Redactor // may be nil
 
 	found []difference
 	more  bool   // there were more than maxDifferences
@@ -40,6 +41,8 @@ type differ struct {
 	steps      []step
 	order      []int     // scratch: children of objects, sorted
 	joined     [2][]byte // scratch: values made of several fields
+	clean      []field   // scratch: fields without secrets
+	way        []redact.Place
 	messages   [2][]byte // scratch: gRPC messages, decompressed
 	decoder    message.Decoder
 	maxBody    int
@@ -77,15 +80,15 @@ func (d *differ) keep(b []byte) []byte {
 	return d.arena[start:len(d.arena):len(d.arena)]
 }
 
-// add reports a difference. The place is kept already; of the values, only as
-// much as is shown is copied.
-func (d *differ) add(place, a, b []byte, secret bool) bool {
+// add reports a difference. The place is kept already, and the values are without
+// secrets; only as much of them as is shown is copied.
+func (d *differ) add(place, a, b []byte) bool {
 	if len(d.found) == maxDifferences {
 		d.more = true
 		return false
 	}
 	d.found = append(d.found, difference{
-		place: place, a: d.show(a, secret), b: d.show(b, secret),
+		place: place, a: d.show(a), b: d.show(b),
 		hashA: d.hash(a), hashB: d.hash(b),
 	})
 	return true
@@ -93,23 +96,14 @@ func (d *differ) add(place, a, b []byte, secret bool) bool {
 
 func (d *differ) hash(b []byte) uint64 { return maphash.Bytes(d.seed, b) }
 
-var hidden = []byte("(hidden)")
-
-func (d *differ) show(value []byte, secret bool) []byte {
-	switch {
-	case value == nil:
+func (d *differ) show(value []byte) []byte {
+	if value == nil {
 		return nil
-	case secret:
-		return hidden
 	}
 	start := len(d.arena)
-	if d.redact != nil {
-		d.arena = d.redact(d.arena, value)
-	} else {
-		d.arena = append(d.arena, value[:min(len(value), maxValue+1)]...)
-	}
-	if len(d.arena)-start > maxValue {
-		d.arena = append(d.arena[:start+maxValue], "..."...)
+	d.arena = append(d.arena, value[:min(len(value), maxValue)]...)
+	if len(value) > maxValue {
+		d.arena = append(d.arena, "..."...)
 	}
 	return d.arena[start:len(d.arena):len(d.arena)]
 }
@@ -117,7 +111,7 @@ func (d *differ) show(value []byte, secret bool) []byte {
 // addStatus reports two codes, which are part of the place: 200 -> 500 is not
 // 200 -> 404.
 func (d *differ) addStatus(what, a, b string) {
-	d.add(d.keep([]byte(what+a+" -> "+b)), []byte(a), []byte(b), false)
+	d.add(d.keep([]byte(what+a+" -> "+b)), []byte(a), []byte(b))
 }
 
 // fields compares two sorted lists of fields.
@@ -161,7 +155,7 @@ func (d *differ) field(where string, name []byte, a, b []field, noBody bool) {
 	}
 	start := len(d.arena)
 	d.arena = append(append(d.arena, where...), name[:min(len(name), maxPath)]...)
-	d.add(d.arena[start:len(d.arena):len(d.arena)], x, y, how == credential)
+	d.add(d.arena[start:len(d.arena):len(d.arena)], d.public(0, a, how), d.public(1, b, how))
 }
 
 func sameValues(a, b []field) bool {
@@ -174,6 +168,20 @@ func sameValues(a, b []field) bool {
 		}
 	}
 	return true
+}
+
+// public is join without secrets.
+func (d *differ) public(side int, fields []field, how treatment) []byte {
+	if d.redact == nil {
+		return d.join(side, fields, how)
+	}
+	d.clean = d.clean[:0]
+	for _, f := range fields {
+		start := len(d.arena)
+		d.arena = d.redact.AppendField(d.arena, f.name, f.value)
+		d.clean = append(d.clean, field{f.name, d.arena[start:len(d.arena):len(d.arena)]})
+	}
+	return d.join(side, d.clean, how)
 }
 
 // join makes one value of the fields of a name, which means the same (RFC 9110,

@@ -40,12 +40,12 @@ func (d *differ) grpcBodies(a, b *view) {
 		case !okP && !okQ:
 			return
 		case okP != okQ:
-			d.add([]byte("grpc messages (number)"), number(n, okP, x), number(n, okQ, y), false)
+			d.add([]byte("grpc messages (number)"), number(n, okP, x), number(n, okQ, y))
 			return
 		case !bytes.Equal(p, q):
 			p, q = d.message(0, a, p), d.message(1, b, q)
 			if !bytes.Equal(p, q) {
-				d.bytes("grpc message", p, q)
+				d.bytes("grpc message", a, b, p, q)
 				return
 			}
 		}

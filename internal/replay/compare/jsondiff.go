@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+
+	"gortap/internal/process/redact"
 )
 
 // json compares the nodes i and j of the two documents, and what is below them.
@@ -138,9 +140,19 @@ func (d *differ) addJSON(a, b []byte, what string) {
 			return
 		}
 	}
-	secret := false
+	d.way = d.way[:0]
 	for _, s := range d.steps {
-		secret = secret || isSecret(s.key)
+		d.way = append(d.way, redact.Place{Name: s.key, Index: s.index})
 	}
-	d.add(place, a, b, secret)
+	d.add(place, d.publicJSON(a), d.publicJSON(b))
+}
+
+// publicJSON returns a value at the present place without secrets; nil for none.
+func (d *differ) publicJSON(value []byte) []byte {
+	if value == nil || d.redact == nil {
+		return value
+	}
+	start := len(d.arena)
+	d.arena = d.redact.AppendJSON(d.arena, d.way, value)
+	return d.arena[start:len(d.arena):len(d.arena)]
 }

@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"bytes"
 	"fmt"
 	"path"
 	"strings"
@@ -11,12 +10,11 @@ import (
 type treatment uint8
 
 const (
-	whole      treatment = iota
-	presence             // whether it is there, not its value
-	cookies              // names and attributes of cookies, not their values and dates
-	length               // Content-Length: only where there is no body to compare
-	notAtAll             // nothing
-	credential           // all of it, but it is never shown
+	whole    treatment = iota
+	presence           // whether it is there, not its value
+	cookies            // names and attributes of cookies, not their values and dates
+	length             // Content-Length: only where there is no body to compare
+	notAtAll           // nothing
 )
 
 // defaultTreatments are the headers that differ between two healthy servers, or
@@ -25,9 +23,6 @@ func defaultTreatments() map[string]treatment {
 	m := map[string]treatment{
 		"set-cookie": cookies, "content-length": length,
 		"etag": presence, "last-modified": presence, "expires": presence,
-		"authorization": credential, "proxy-authorization": credential, "cookie": credential,
-		"www-authenticate": credential, "proxy-authenticate": credential, "authentication-info": credential,
-		"x-api-key": credential, "x-auth-token": credential, "x-csrf-token": credential, "x-amz-security-token": credential,
 	}
 	for _, name := range DefaultIgnoredHeaders() {
 		m[name] = notAtAll
@@ -59,13 +54,7 @@ type rules struct {
 func newRules(c *Config) (*rules, error) {
 	r := &rules{headers: defaultTreatments()}
 	for _, name := range c.CompareHeaders {
-		name = strings.ToLower(name)
-		switch r.headers[name] {
-		case cookies, credential:
-			r.headers[name] = credential
-		default:
-			r.headers[name] = whole
-		}
+		r.headers[strings.ToLower(name)] = whole
 	}
 	for _, name := range c.IgnoreHeaders {
 		pattern := strings.ToLower(name)
@@ -106,27 +95,6 @@ func (r *rules) header(name []byte) treatment {
 func (r *rules) ignoresJSON(place []step) bool {
 	for _, p := range r.json {
 		if p.matches(place) {
-			return true
-		}
-	}
-	return false
-}
-
-// isSecret tells the names of JSON members whose values are not shown.
-func isSecret(name []byte) bool {
-	var scratch [64]byte
-	lower := scratch[:0]
-	for _, c := range name[:min(len(name), len(scratch))] {
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != '-' && c != '_' {
-			lower = append(lower, c)
-		}
-	}
-	for _, word := range []string{"token", "secret", "password", "passwd", "pwd", "apikey", "authorization", "cookie", "jwt",
-		"credential", "sessionid", "privatekey", "signature", "cardnumber"} {
-		if bytes.Contains(lower, []byte(word)) {
 			return true
 		}
 	}

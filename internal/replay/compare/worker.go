@@ -37,7 +37,7 @@ type worker struct {
 
 func newWorker(c *Config, r *rules) *worker {
 	w := &worker{config: c}
-	w.differ = differ{rules: r, seed: maphash.MakeSeed(), redact: c.Redact, maxBody: c.MaxBody}
+	w.differ = differ{rules: r, seed: maphash.MakeSeed(), redact: c.Redactor, maxBody: c.MaxBody}
 	w.noise = w.differ
 	return w
 }
@@ -123,5 +123,5 @@ func (w *worker) pair(d *differ, v *view) []difference {
 // addFailure reports that there is no response to compare.
 func (d *differ) addFailure(why []byte) {
 	place := append(d.keep([]byte("no response: ")), why[:min(len(why), maxPath)]...)
-	d.add(place, []byte("a response"), why, false)
+	d.add(place, []byte("a response"), why)
 }
