@@ -70,6 +70,7 @@ type volumes struct {
 	outcomes []outcome
 	live     bool // the following mean something
 	ringFill float64
+	copied   uint64  // bytes that passed the rings
 	sample   float64 // share of new connections that are copied from
 	flows    int
 }

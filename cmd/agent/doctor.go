@@ -49,11 +49,32 @@ func doctorCommand(e env) *cobra.Command {
 
 func examine() []finding {
 	findings := []finding{checkKernel(), checkPrivileges(), checkBTF()}
+	findings = append(findings, featureFindings(capture.Features(capture.HookTC), capture.Features(capture.HookXDP))...)
 	tcx := capture.Probe(capture.HookTC, capture.AttachTCX)
 	clsact := capture.Probe(capture.HookTC, capture.AttachClsact)
 	xdp := capture.Probe(capture.HookXDP, capture.AttachAuto)
 	findings = append(findings, hookFindings(tcx, clsact, xdp)...)
 	return append(findings, checkMemory())
+}
+
+// featureFindings says what the kernel lacks. Of what XDP alone needs it is a note.
+func featureFindings(tc, xdp []capture.Feature) []finding {
+	lacking := func(what, absent string, needed []capture.Feature) finding {
+		var missing []string
+		for _, f := range needed {
+			if f.Missing() {
+				missing = append(missing, fmt.Sprintf("%s (Linux %s)", f.Name, f.Since))
+			}
+		}
+		if len(missing) == 0 {
+			return finding{what, stateOK, fmt.Sprintf("all %d that the programs need", len(needed))}
+		}
+		return finding{what, absent, "lacks " + strings.Join(missing, ", ")}
+	}
+	return []finding{
+		lacking("features for hook tc", stateNo, tc),
+		lacking("features for hook xdp", stateNote, xdp),
+	}
 }
 
 // hookFindings reports the attempts to attach. One way for tc is enough.
@@ -136,9 +157,9 @@ func effectiveCapabilities() (uint64, error) {
 
 func checkBTF() finding {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-		return finding{"kernel BTF", stateOK, "absent, and not needed: the programs use no kernel types"}
+		return finding{"kernel BTF", stateOK, "absent, and not needed: the programs are loaded in the form that does without (slower to start)"}
 	}
-	return finding{"kernel BTF", stateOK, "present (not needed: the programs use no kernel types)"}
+	return finding{"kernel BTF", stateOK, "present (not needed; with it the programs load faster)"}
 }
 
 // checkMemory tells what the kernel side can take with the defaults.

@@ -152,6 +152,7 @@ func (l *live) volumes() (volumes, error) {
 		outcomes:  []outcome{{"emitted", output.Volume(stats.Emitted)}, {"counted", output.Volume(stats.Counted)}},
 		live:      true,
 		ringFill:  l.RingFill(),
+		copied:    stats.RingBytes,
 		flows:     l.Flows(),
 	}
 	sample, err := l.Sample()

@@ -15,7 +15,8 @@ type stageMetrics struct {
 	agent *agent
 
 	build, packets, packetBytes, dropped, droppedBytes *prometheus.Desc
-	ringFill, sample, flows, conns, buffered, written  *prometheus.Desc
+	ringFill, ringBytes, sample, flows                 *prometheus.Desc
+	conns, buffered, written                           *prometheus.Desc
 	recorded, sent, lag, replayLag, replayLatency      *prometheus.Desc
 	governed                                           governMetrics
 }
@@ -34,6 +35,7 @@ func newStageMetrics(a *agent) *stageMetrics {
 		dropped:       desc("gor_dropped_total", "What a stage let go: packets (kernel, file), segments (reassembly), exchanges or packets (output), messages or records (recorder, queue, process, record-output).", "stage", "reason"),
 		droppedBytes:  desc("gor_dropped_bytes_total", "Bytes of what a stage let go: layer 3 (kernel, file) or payload (reassembly).", "stage", "reason"),
 		ringFill:      desc("gor_ring_fill_ratio", "Fill of the fullest kernel ring, 0 to 1."),
+		ringBytes:     desc("gor_ring_bytes_total", "Bytes that passed the kernel rings: the payload that was copied, and what each record has beside it."),
 		sample:        desc("gor_sample_ratio", "Share of new connections that are copied from, 0 to 1. Requests are counted of those alone, bytes of all."),
 		flows:         desc("gor_flows", "Flows in the kernel's table at the last look."),
 		conns:         desc("gor_connections", "Connections under reassembly."),
@@ -52,7 +54,7 @@ func newStageMetrics(a *agent) *stageMetrics {
 func (m *stageMetrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.build, m.packets, m.packetBytes, m.dropped, m.droppedBytes,
-		m.ringFill, m.sample, m.flows, m.conns, m.buffered, m.written,
+		m.ringFill, m.ringBytes, m.sample, m.flows, m.conns, m.buffered, m.written,
 		m.recorded, m.sent, m.lag, m.replayLag, m.replayLatency,
 	} {
 		out <- d
@@ -110,6 +112,7 @@ func (m *stageMetrics) collectInput(out chan<- prometheus.Metric) {
 	}
 	if v.live {
 		m.gauge(out, m.ringFill, v.ringFill)
+		m.counter(out, m.ringBytes, v.copied)
 		m.gauge(out, m.sample, v.sample)
 		m.gauge(out, m.flows, float64(v.flows))
 	}

@@ -69,7 +69,7 @@ func (c *Capture) attachTo(n nic) (*attachment, error) {
 		return attachXDP(n, p.xdp)
 	}
 	if c.opts.Attach != AttachClsact {
-		a, err := attachTCX(n, p)
+		a, err := c.tcx(n, p)
 		if err == nil || c.opts.Attach == AttachTCX || !tcxMissing(err) {
 			return a, err
 		}
@@ -137,6 +137,8 @@ func explainAttach(how string, n nic, err error) error {
 		remedy = " (needs CAP_NET_ADMIN and CAP_BPF; see README, Privileges)"
 	case errors.Is(err, unix.EBUSY):
 		remedy = " (another XDP program is there; use --hook tc)"
+	case how == "tcx" && tcxMissing(err):
+		remedy = " (needs Linux 6.6 or later; use --tc-attach auto, which takes clsact there)"
 	case errors.Is(err, unix.ENODEV):
 		remedy = " (the interface is gone)"
 	}

@@ -103,6 +103,7 @@ type Capture struct {
 	flows  atomic.Int64 // in the table at the last sweep
 	links  *interfaces
 	owner  *owner // of clsact filters; nil without
+	tcx    func(nic, programs) (*attachment, error)
 
 	mu    sync.RWMutex // Close waits for those who read counters
 	final *Stats       // once closed
@@ -112,7 +113,7 @@ type Capture struct {
 // wrong filter is a *filter.SyntaxError.
 func Open(opts Options) (*Capture, error) {
 	opts.setDefaults()
-	c := &Capture{opts: opts}
+	c := &Capture{opts: opts, tcx: attachTCX}
 	filters, err := compileFilters(opts.Filter)
 	if err != nil {
 		return nil, err

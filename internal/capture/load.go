@@ -52,9 +52,12 @@ func (c *Capture) loadFor(hook Hook, spec *ebpf.CollectionSpec) error {
 		unwanted = "tc_"
 	}
 	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return strings.HasPrefix(name, unwanted) })
+	if !haveKernelTypes() {
+		inlineStages(spec)
+	}
 	loaded, err := ebpf.NewCollection(spec)
 	if err != nil {
-		return explainLoad(err)
+		return explainLoad(err, Features(hook))
 	}
 	defer loaded.Close() // of what is not taken out of it
 	c.objs = &bpf.CaptureObjects{CapturePrograms: bpf.CapturePrograms{
@@ -116,12 +119,20 @@ func (c *Capture) openRings(inner *ebpf.MapSpec) error {
 	return nil
 }
 
-// explainLoad puts the remedy into the error. The verifier's log, which can be
-// megabytes, stays in the chain for those who ask (%+v of ebpf.VerifierError).
-func explainLoad(err error) error {
+// explainLoad puts the remedy into the error. What the kernel says of a helper or a map
+// type that it does not know differs from version to version: so what is needed is
+// tried. The verifier's log, which can be megabytes, stays in the chain for those who
+// ask (%+v of ebpf.VerifierError).
+func explainLoad(err error, needed []Feature) error {
 	var verifier *ebpf.VerifierError
+	denied := errors.Is(err, os.ErrPermission) && !errors.As(err, &verifier) || errors.Is(err, unix.EPERM)
+	if !denied {
+		if missing := firstMissing(err, needed); missing != nil {
+			return missing
+		}
+	}
 	switch {
-	case errors.Is(err, os.ErrPermission) && !errors.As(err, &verifier), errors.Is(err, unix.EPERM):
+	case denied:
 		return fmt.Errorf("load bpf programs: %w (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: run as root, or see README, Privileges)", errShort(err))
 	case errors.As(err, &verifier):
 		return &VerifierRejection{verifier}

@@ -27,7 +27,7 @@ func TestVerifierRejectionIsOneLine(t *testing.T) {
 			asm.Return(),
 		},
 	})
-	err := explainLoad(cause)
+	err := explainLoad(cause, Features(HookTC))
 	for _, want := range []string{"verifier", "invalid bpf_context access", "--verbose"} {
 		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %q, want one line with %q", err, want)

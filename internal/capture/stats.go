@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"gortap/bpf"
 )
@@ -26,6 +27,9 @@ type Stats struct {
 	Delivered, Emitted, Counted Count
 	Dropped                     map[string]Count // by reason
 	Ignored                     map[string]Count // not of TCP flows that match, by reason
+	// RingBytes have passed the rings: the payload that was copied, and what each
+	// record has beside it.
+	RingBytes uint64
 }
 
 var droppedNames = map[bpf.CaptureOutcome]string{
@@ -78,6 +82,9 @@ func (c *Capture) Stats() (Stats, error) {
 	}
 	s.Delivered.add(s.Emitted)
 	s.Delivered.add(s.Counted)
+	for _, r := range c.rings {
+		s.RingBytes += atomic.LoadUint64(r.producerPos())
+	}
 	return s, nil
 }
 
