@@ -8,10 +8,10 @@ import (
 	"gortap/internal/record"
 )
 
-// holdings is what files hold, for --input-file-dry-run.
+// holdings is what files hold, for --input-file-dry-run and the summary.
 type holdings struct {
-	records, requests uint64
-	firstNs, lastNs   int64
+	records, requests, responses uint64
+	firstNs, lastNs              int64
 }
 
 func (h *holdings) note(r *record.Record) {
@@ -19,8 +19,11 @@ func (h *holdings) note(r *record.Record) {
 		return
 	}
 	h.records++
-	if r.Kind == record.Request {
+	switch r.Kind {
+	case record.Request:
 		h.requests++
+	case record.Response:
+		h.responses++
 	}
 	if h.firstNs == 0 {
 		h.firstNs = r.TimeNs

@@ -115,7 +115,7 @@ func newRedactor(cfg *Config, hide bool) (*redact.Redactor, error) {
 }
 
 // openTargets opens what requests are sent to.
-func (r *records) openTargets(cfg *Config, _ *slog.Logger) ([]record.Output, error) {
+func (r *records) openTargets(cfg *Config, log *slog.Logger) ([]record.Output, error) {
 	var targets []record.Output
 	for i, text := range slices.Concat(cfg.OutputHTTP, cfg.CompareBaseline) {
 		url, limit, err := process.ParseLimit(text)
@@ -136,6 +136,7 @@ func (r *records) openTargets(cfg *Config, _ *slog.Logger) ([]record.Output, err
 			AllowUnsafe:   cfg.OutputHTTPAllowUnsafe,
 			SkipVerify:    cfg.OutputHTTPSkipVerify,
 			ResponseLimit: int(cfg.OutputHTTPResponseBuffer),
+			Log:           log,
 		}
 		r.listen(&c, i < len(cfg.OutputHTTP))
 		o, err := httpout.New(c)

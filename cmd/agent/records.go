@@ -20,6 +20,7 @@ import (
 // changes them, and what takes them. It is nil where nothing takes any.
 type records struct {
 	cfg        *Config
+	log        *slog.Logger
 	dispatcher *pipeline.Dispatcher
 	chain      *process.Chain
 	pacer      *replay.Pacer // nil: as fast as it goes
@@ -49,7 +50,7 @@ func openRecords(cfg *Config, in input, log *slog.Logger, started time.Time) (*r
 	if !cfg.records() {
 		return nil, nil
 	}
-	r := &records{cfg: cfg, files: len(cfg.InputFile) > 0, seed: uint64(started.UnixNano())}
+	r := &records{cfg: cfg, log: log, files: len(cfg.InputFile) > 0, seed: uint64(started.UnixNano())}
 	_, recorded := in.(*recordings)
 	r.responses = recorded || cfg.InputRawTrackResponse || cfg.OutputHTTPTrackResponse
 	var err error
@@ -166,14 +167,21 @@ func (r *records) start(ctx context.Context) {
 // closeTimeout.
 func (r *records) drain(ctx context.Context, e env) error {
 	r.dispatcher.End()
-	ctx, cancel := lingering(ctx)
+	late, cancel := lingering(ctx)
 	defer cancel()
 	r.running.Wait() // its waits are bounded
-	err := r.close(ctx)
-	if r.comparison == nil {
-		return err
+	err := r.closeAll(late)
+	if ctx.Err() != nil && err != nil { // it was asked to end: what did not get out is counted
+		r.log.Warn("outputs were cut off", "error", err)
+		err = nil
 	}
-	return errors.Join(err, r.comparison.conclude(ctx, e))
+	if r.comparison != nil {
+		return errors.Join(err, r.comparison.conclude(late, e))
+	}
+	if r.files && ctx.Err() == nil {
+		err = errors.Join(err, r.unanswered())
+	}
+	return err
 }
 
 func (r *records) close(ctx context.Context) error {

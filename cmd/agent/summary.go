@@ -28,6 +28,9 @@ func (a *agent) writeSummary() error {
 		s.Degraded = a.governor.degraded()
 	}
 	s.AddAccount(a.account.Totals())
+	if r, ok := a.input.(*recordings); ok {
+		s.RequestsOnly = r.held.requests > 0 && r.held.responses == 0
+	}
 	for _, o := range a.outputs {
 		s.AddOutput(o)
 	}

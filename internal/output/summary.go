@@ -41,6 +41,9 @@ type Summary struct {
 	ExchangesEstimate uint64  `json:"exchanges_estimate"`
 
 	Messages uint64 `json:"messages"`
+	// RequestsOnly says that the recording has no responses, which no reader needs
+	// to be told for each exchange.
+	RequestsOnly bool `json:"-"`
 	// Incomplete counts messages by reason.
 	Incomplete map[string]uint64 `json:"incomplete"`
 
@@ -192,11 +195,18 @@ func (s *Summary) Text() string {
 	for _, why := range slices.Sorted(maps.Keys(s.Unattributed)) {
 		row("", "%s %s", bytesText(float64(s.Unattributed[why])), why)
 	}
-	row("exchanges", "%d in %d messages", s.Exchanges, s.Messages)
+	if s.RequestsOnly {
+		row("exchanges", "%d, of which the recording has the requests only", s.Exchanges)
+	} else {
+		row("exchanges", "%d in %d messages", s.Exchanges, s.Messages)
+	}
 	if s.Sampled && s.Exchanges > 0 {
 		row("", "of a sample of %.3g%% of the connections; about %d in all, estimated by bytes", s.SampleRatio*100, s.ExchangesEstimate)
 	}
 	for _, why := range slices.Sorted(maps.Keys(s.Incomplete)) {
+		if s.RequestsOnly && (why == proto.NoResponse.String() || why == proto.Unfinished.String()) {
+			continue
+		}
 		row("incomplete", "%d %s", s.Incomplete[why], why)
 	}
 	if s.Records != nil {
@@ -212,6 +222,9 @@ func (s *Summary) Text() string {
 	}
 	for _, o := range s.Outputs {
 		row("output", "%s: %d sent%s%s", o.Name, o.Sent, dropText(o.Dropped), o.timesText())
+		if o.Target != nil && len(o.Target.Statuses) > 0 {
+			row("", "answers %s; %d connections", o.Target.statusText(), o.Target.Connections)
+		}
 	}
 	for i := range s.Sessions {
 		s.Sessions[i].text(row)
@@ -225,6 +238,19 @@ func (s *Summary) Text() string {
 // String is "12 packets, 3.40 kB".
 func (v Volume) String() string {
 	return fmt.Sprintf("%d packets, %s", v.Packets, bytesText(float64(v.Bytes)))
+}
+
+// statusText is "990 with status 200, 10 with 503".
+func (t *Target) statusText() string {
+	var b strings.Builder
+	for i, status := range slices.Sorted(maps.Keys(t.Statuses)) {
+		if i == 0 {
+			fmt.Fprintf(&b, "%d with status %s", t.Statuses[status], status)
+		} else {
+			fmt.Fprintf(&b, ", %d with %s", t.Statuses[status], status)
+		}
+	}
+	return b.String()
 }
 
 // timesText is "; late by 80µs p99, 1.2ms at most; answered in 400µs p50, 3ms p99".

@@ -87,6 +87,24 @@ output      jsonl:-: 6 sent, 1 dropped (no-space)
 	}
 }
 
+// What a user of a replay wants to know is on the terminal too.
+func TestSummaryTellsHowATargetAnswered(t *testing.T) {
+	s := Summary{Exchanges: 3, RequestsOnly: true, Incomplete: map[string]uint64{"no-response": 2, "unfinished": 1, "lost": 4}}
+	s.Outputs = []Outcome{{
+		Name: "http://a", Sent: 3,
+		Target: &Target{Connections: 2, Statuses: map[string]uint64{"503": 1, "200": 2}, Latency: map[string]float64{"p50": 0.001, "p99": 0.002, "max": 1}},
+	}}
+	want := `exchanges   3, of which the recording has the requests only
+incomplete  4 lost
+output      http://a: 3 sent; answered in 1ms p50, 2ms p99
+            answers 2 with status 200, 1 with 503; 2 connections
+`
+	_, got, _ := strings.Cut(s.Text(), "messages\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+}
+
 type failingWriter struct{ error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.error }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strings"
@@ -39,6 +40,8 @@ type Config struct {
 	ServerName    string // for TLS; default the URL's host
 	Unmarked      bool   // do not mark sockets
 	ResponseLimit int    // bytes of a response that OnResponse gets; default 200 KiB
+
+	Log *slog.Logger // told once for each reason why a target fails; nil: nobody is
 
 	// OnResponse gets each response as a record of kind Replayed, its head and its
 	// body up to ResponseLimit as sent; of several copies of a connection that of

@@ -80,6 +80,8 @@ func (o *Output) dial(address string, config *tls.Config) (*conn, error) {
 		c, err := o.connect(address, config)
 		if err == nil {
 			o.stats.add(&o.stats.opened)
+		} else {
+			o.trouble.connect(err)
 		}
 		return c, err
 	}
@@ -91,9 +93,11 @@ func (o *Output) dial(address string, config *tls.Config) (*conn, error) {
 	case err == nil:
 		o.health.succeeded()
 		o.stats.add(&o.stats.opened)
+		return c, nil
 	case !ours(err) && !errors.Is(err, context.Canceled):
 		o.health.failed()
 	}
+	o.trouble.connect(err)
 	return c, err
 }
 

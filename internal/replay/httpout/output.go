@@ -18,15 +18,16 @@ const overhead = 256
 
 // Output sends requests to one target. See record.Output for who may call what.
 type Output struct {
-	cfg    Config
-	target target
-	tls    *tls.Config // nil without TLS
-	tcp    func(ctx context.Context, network, address string) (net.Conn, error)
-	local  map[string]bool // this machine's addresses
-	rate   *process.Rate   // nil without a limit
-	stats  *stats
-	begin  time.Time
-	health health
+	cfg     Config
+	target  target
+	tls     *tls.Config // nil without TLS
+	tcp     func(ctx context.Context, network, address string) (net.Conn, error)
+	local   map[string]bool // this machine's addresses
+	rate    *process.Rate   // nil without a limit
+	stats   *stats
+	begin   time.Time
+	health  health
+	trouble trouble
 
 	records, bytes atomic.Int64  // that wait or are under way
 	waiting        atomic.Bool   // Put waits for room
@@ -75,6 +76,7 @@ func New(cfg Config) (*Output, error) {
 		cfg: cfg, target: t, local: local, stats: newStats(), begin: time.Now(),
 		room: make(chan struct{}, 1), byKey: make(map[key]*session), live: make(map[*session]struct{}), quit: make(chan struct{}),
 	}
+	o.trouble.log, o.trouble.name = cfg.Log, o.Name()
 	var dialer net.Dialer
 	if !cfg.Unmarked {
 		dialer.Control = mark
@@ -159,6 +161,7 @@ func (o *Output) Put(r *record.Record, wait time.Duration) bool {
 		}
 		if !ok {
 			o.stats.drop(why)
+			o.trouble.of(why)
 			all = false
 		}
 	}
@@ -245,6 +248,7 @@ func (o *Output) release(r *record.Record) {
 
 func (o *Output) drop(r *record.Record, why reason) {
 	o.stats.drop(why)
+	o.trouble.of(why)
 	o.release(r)
 }
 
