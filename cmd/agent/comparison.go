@@ -15,9 +15,15 @@ import (
 
 // differsError says that the target differs from what was recorded by more than it
 // may: exit status 3.
-type differsError struct{ threshold float64 }
+type differsError struct {
+	threshold float64
+	compared  uint64
+}
 
 func (e differsError) Error() string {
+	if e.compared == 0 {
+		return "nothing was compared (a recording needs its responses: record with --input-raw-track-response; and the target must answer)"
+	}
 	return fmt.Sprintf("the target differs by more than --compare-threshold %g allows", e.threshold)
 }
 
@@ -112,7 +118,7 @@ func (c *comparison) conclude(ctx context.Context, e env) error {
 		}
 	}
 	if err == nil && result.Exceeds(c.cfg.CompareThreshold) {
-		return differsError{c.cfg.CompareThreshold}
+		return differsError{c.cfg.CompareThreshold, result.Compared}
 	}
 	return err
 }

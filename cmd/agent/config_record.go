@@ -175,7 +175,7 @@ func (c *Config) validateRecords() error {
 		{c.MiddlewareTimeout > 0, "--middleware-timeout: want a positive duration"},
 		{!c.OutputHTTPTrackResponse || len(c.OutputHTTP) > 0, "--output-http-track-response without --output-http: nobody answers"},
 		{!c.Compare || len(c.OutputHTTP) == 1, "--compare: want one --output-http, the target that is to be compared"},
-		{c.Compare || len(c.CompareBaseline) == 0 && len(c.Report) == 0, "--compare-baseline and --report are about --compare"},
+		{c.Compare || len(c.CompareBaseline) == 0 && len(c.Report) == 0, "--compare-baseline and --report without --compare: nothing is compared (add --compare)"},
 		{len(c.CompareBaseline) <= 2, "--compare-baseline: want two at most"},
 		{c.CompareThreshold >= 0 && c.CompareThreshold <= 1, "--compare-threshold: want a share of 0 to 1"},
 		{!c.OutputStdout || c.OutputJSONL != "-" && c.Summary != "-" && c.Table != "always", "--output-stdout with another output on stdout: both want it"},
@@ -206,6 +206,9 @@ func (c *Config) validateRecords() error {
 	if _, _, err := c.inputFiles(); err != nil {
 		return err
 	}
-	_, err := c.window()
+	w, err := c.window()
+	if err == nil && w.Empty() {
+		err = usagef("--input-from %s, --input-to %s: nothing is between them (want an earlier --input-from)", c.InputFrom, c.InputTo)
+	}
 	return err
 }

@@ -28,7 +28,8 @@ func TestMistakesAboutRecordsAreUsageErrors(t *testing.T) {
 		{"--output-http http://x --depth head", "--depth head"},
 		{"--output-http http://x --output-null", "--output-null"},
 		{"--compare", "want one --output-http"},
-		{"--report x.html", "about --compare"},
+		{"--report x.html", "add --compare"},
+		{"--input-file x.gor --input-from 5s --input-to 5s", "nothing is between them"},
 		{"--compare --output-http http://x --report x.pdf", "want .html or .json"},
 	} {
 		_, err := load(t, strings.Fields(tc.args)...)

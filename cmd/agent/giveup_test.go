@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +61,16 @@ func TestALimitThatLeavesEverythingOutFailsNothing(t *testing.T) {
 	testutil.CheckLeaks(t)
 	status, told := replayed(t, "--input-file", recordingOf(t, 3), "--output-http", "http://127.0.0.1:1|0.0001%")
 	if status != exitDone || !strings.Contains(told, "3 dropped (sample)") {
+		t.Errorf("exit status %d:\n%s", status, told)
+	}
+}
+
+func TestAComparisonWithoutRecordedResponsesTellsTheRemedy(t *testing.T) {
+	testutil.CheckLeaks(t)
+	target := httptest.NewServer(http.NotFoundHandler())
+	defer target.Close()
+	status, told := replayed(t, "--input-file", recordingOf(t, 3), "--output-http", target.URL, "--compare")
+	if status != exitDiffer || !strings.Contains(told, "agent: nothing was compared (") || !strings.Contains(told, "--input-raw-track-response") {
 		t.Errorf("exit status %d:\n%s", status, told)
 	}
 }

@@ -66,6 +66,12 @@ func splitAddress(text string) (host string, ports []string, ok bool) {
 	return host, ports, true
 }
 
+// looksLikeAddress reports whether who wrote text meant an address and not an
+// expression, in which a colon only stands inside of longer ones.
+func looksLikeAddress(text string) bool {
+	return strings.Contains(text, ":") && !strings.ContainsAny(text, " \t()[")
+}
+
 // liveSelection joins all live inputs: which interfaces, and one expression for
 // the kernel. --bpf-filter narrows every one of them. All share the programs, so
 // inputs on different interfaces must want the same of them.
@@ -73,6 +79,9 @@ func liveSelection(cfg *Config) (interfaces []string, expr string, err error) {
 	var devices, parts []string
 	for _, text := range cfg.InputRaw {
 		in := parseInputRaw(text, deviceExists)
+		if in.filter == text && looksLikeAddress(text) {
+			return nil, "", usagef("--input-raw %s: neither an address with ports nor an interface that is here (want ':80', 'eth0:80,8080', '10.0.0.1:80' or a pcap-filter expression)", text)
+		}
 		if !slices.Contains(devices, in.device) {
 			devices = append(devices, in.device)
 		}

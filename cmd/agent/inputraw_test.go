@@ -21,7 +21,7 @@ func TestInputRawAddresses(t *testing.T) {
 		{"tcp port 80", "", "tcp port 80"},
 		{"tcp", "", "tcp"},
 		{"host 10.0.0.1 and (port 80)", "", "host 10.0.0.1 and (port 80)"},
-		{"eth7:80", "", "eth7:80"}, // no such device: libpcap's error will say so
+		{"eth7:80", "", "eth7:80"}, // no such device: liveSelection says so
 	} {
 		got := parseInputRaw(c.text, device)
 		if want := (liveInput{device: c.device, filter: c.filter}); got != want {
@@ -45,6 +45,9 @@ func TestSeveralLiveInputsJoin(t *testing.T) {
 		{"two inputs", Config{InputRaw: []string{":80", ":81"}, Interface: any}, any, "(tcp and (port 80)) or (tcp and (port 81))", false},
 		{"two inputs on a device", Config{InputRaw: []string{"lo:80", "lo:81"}, Interface: any}, []string{"lo"}, "(tcp and (port 80)) or (tcp and (port 81))", false},
 		{"filter narrows", Config{InputRaw: []string{":80"}, BPFFilter: "host 10.0.0.1", Interface: any}, any, "(host 10.0.0.1) and (tcp and (port 80))", false},
+		{"no such device", Config{InputRaw: []string{"eth7:80"}, Interface: any}, nil, "", true},
+		{"no such port", Config{InputRaw: []string{":http"}, Interface: any}, nil, "", true},
+		{"not an address", Config{InputRaw: []string{"tcp[13]:1=2"}, Interface: any}, any, "tcp[13]:1=2", false},
 		{"device and any", Config{InputRaw: []string{"lo:80", ":81"}, Interface: any}, nil, "", true},
 		{"device and --interface", Config{InputRaw: []string{"lo:80"}, Interface: []string{"eth0"}}, nil, "", true},
 	} {

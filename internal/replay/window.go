@@ -39,6 +39,12 @@ func (i Instant) at(firstNs int64) int64 {
 // Window is the part of a recording that is played: From included, To not.
 type Window struct{ From, To Instant }
 
+// Empty reports whether nothing can be inside, as far as that is known without the
+// recording.
+func (w Window) Empty() bool {
+	return w.From.set && w.To.set && w.From.relative == w.To.relative && w.From.ns >= w.To.ns
+}
+
 // Place says where something is beside a window.
 type Place int
 
