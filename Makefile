@@ -79,9 +79,9 @@ bench-server: build .cache/deps/test .cache/goreplay ## a saturated nginx beside
 	$(GO) build -o bin/bench-server ./test/bench
 	bin/bench-server $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(BENCH_FLAGS)
 
-# About 4 minutes; REPLAY_FLAGS=-quick takes one.
+# About 8 minutes; REPLAY_FLAGS=-quick takes one.
 .PHONY: bench-replay
-bench-replay: build .cache/deps/test .cache/goreplay ## how fast and how exactly in time recordings are replayed, beside GoReplay and wrk (root)
+bench-replay: build .cache/deps/test .cache/goreplay ## how fast and how exactly in time recordings are replayed, beside GoReplay and wrk; a live copy to a target that hangs (root)
 	$(GO) build -o bin/bench-replay ./test/bench/replay
 	bin/bench-replay $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(REPLAY_FLAGS)
 

@@ -8,6 +8,9 @@
 //
 // Schedule: recordings of constant gaps at their own speed; tcpdump tells when each
 // request left.
+//
+// Shadow: wrk at full speed while the agent copies live to a target that answers, or
+// that hangs all the time.
 package main
 
 import (
@@ -34,7 +37,7 @@ type options struct {
 	requests, slow     int
 	connections, runs  int
 	gaps               string
-	length             time.Duration
+	length, hang       time.Duration
 	parts, extra, json string
 	quick, markdown    bool
 }
@@ -49,7 +52,8 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 3, "runs of each sender for the rate")
 	flag.StringVar(&o.gaps, "gaps", "100us,500us,10ms", "gaps of the recordings for the schedule")
 	flag.DurationVar(&o.length, "length", 10*time.Second, "length of the recordings for the schedule")
-	flag.StringVar(&o.parts, "parts", "rate,schedule", "what to measure")
+	flag.DurationVar(&o.hang, "hang", 30*time.Second, "how long a target of a live copy hangs")
+	flag.StringVar(&o.parts, "parts", "rate,schedule,shadow", "what to measure")
 	flag.StringVar(&o.extra, "agent-flags", "", "more flags for the agent, separated by spaces")
 	flag.StringVar(&o.json, "json", "", "write the figures to this file as well")
 	flag.BoolVar(&o.markdown, "markdown", false, "print Markdown tables")
@@ -57,6 +61,7 @@ func main() {
 	flag.Parse()
 	if o.quick {
 		o.runs, o.length, o.slow = 1, 2*time.Second, 1000
+		o.hang = 3 * time.Second
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -73,6 +78,7 @@ type report struct {
 	Machine  gauge.Machine `json:"machine"`
 	Rate     []rateRow     `json:"rate,omitempty"`
 	Schedule []scheduleRow `json:"schedule,omitempty"`
+	Shadow   []shadowRow   `json:"shadow,omitempty"`
 	Failures []string      `json:"failures"`
 }
 
@@ -139,8 +145,8 @@ func (b *bench) chosen() ([]func(context.Context), error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.runs < 1 || b.requests < 1 || b.slow < 1 || b.connections < 1 || b.length < gaps[len(gaps)-1]*2 {
-		return nil, errors.New("read flags: at least one run, request and connection, and a length of two gaps")
+	if b.runs < 1 || b.requests < 1 || b.slow < 1 || b.connections < 1 || b.length < gaps[len(gaps)-1]*2 || b.hang < time.Second {
+		return nil, errors.New("read flags: at least one run, request and connection, a length of two gaps, and a second of hanging")
 	}
 	var parts []func(context.Context)
 	for name := range strings.SplitSeq(b.parts, ",") {
@@ -149,8 +155,10 @@ func (b *bench) chosen() ([]func(context.Context), error) {
 			parts = append(parts, b.measureRate)
 		case "schedule":
 			parts = append(parts, func(ctx context.Context) { b.measureSchedule(ctx, gaps) })
+		case "shadow":
+			parts = append(parts, b.measureShadow)
 		default:
-			return nil, fmt.Errorf("read flags: unknown part %q (there are rate, schedule)", name)
+			return nil, fmt.Errorf("read flags: unknown part %q (there are rate, schedule, shadow)", name)
 		}
 	}
 	return parts, nil
@@ -170,7 +178,7 @@ func parseGaps(list string) ([]time.Duration, error) {
 
 func (r *report) print(w io.Writer, markdown bool) error {
 	fmt.Fprintln(w, r.Machine)
-	for _, table := range []*gauge.Table{r.rateTable(), r.scheduleTable()} {
+	for _, table := range []*gauge.Table{r.rateTable(), r.scheduleTable(), r.shadowTable()} {
 		if err := table.Write(w, markdown); err != nil {
 			return err
 		}

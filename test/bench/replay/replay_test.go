@@ -126,8 +126,8 @@ func TestRateCountsWhatTheServerSaw(t *testing.T) {
 }
 
 func TestFlagsAreChecked(t *testing.T) {
-	good := options{gaps: "100us,10ms", runs: 1, requests: 1, slow: 1, connections: 1, length: time.Second, parts: "rate,schedule"}
-	if parts, err := (&bench{options: good}).chosen(); err != nil || len(parts) != 2 {
+	good := options{gaps: "100us,10ms", runs: 1, requests: 1, slow: 1, connections: 1, length: time.Second, hang: time.Second, parts: "rate,schedule,shadow"}
+	if parts, err := (&bench{options: good}).chosen(); err != nil || len(parts) != 3 {
 		t.Errorf("%d parts, %v", len(parts), err)
 	}
 	for name, change := range map[string]func(*options){
@@ -135,6 +135,7 @@ func TestFlagsAreChecked(t *testing.T) {
 		"no gap":  func(o *options) { o.gaps = "0s" },
 		"length":  func(o *options) { o.length = time.Millisecond },
 		"runs":    func(o *options) { o.runs = 0 },
+		"hang":    func(o *options) { o.hang = 0 },
 		"unknown": func(o *options) { o.parts = "rate,all" },
 	} {
 		bad := good
@@ -165,6 +166,19 @@ func TestReportIsATable(t *testing.T) {
 	for _, want := range []string{"agent", "-0.250", "left out: schedule of goreplay"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in:\n%s", want, text.String())
+		}
+	}
+}
+
+func TestACopyIsAccountedFor(t *testing.T) {
+	const summary = `{"records":{"messages":12,"requests":9,"dropped":[{"stage":"recorder","reason":"incomplete","records":1},{"stage":"record-output","reason":"queue-full","records":3}]},"outputs":[{"sent":%d}]}`
+	got, err := shadowedOf(gauge.Load{Requests: 10}, strings.Replace(summary, "%d", "6", 1))
+	if want := (shadowed{Load: gauge.Load{Requests: 10}, captured: 10, sent: 6, dropped: 4}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, bad := range []string{strings.Replace(summary, "%d", "5", 1), `{"outputs":[{"sent":1}]}`, "killed"} {
+		if _, err := shadowedOf(gauge.Load{}, bad); err == nil {
+			t.Errorf("%s: no error", bad)
 		}
 	}
 }
