@@ -40,8 +40,13 @@ func FuzzNoSecretSurvives(f *testing.F) {
 		if all := string(got) + string(content); strings.Contains(all, needle) || strings.Contains(all, base64.StdEncoding.EncodeToString([]byte(needle))) {
 			t.Fatalf("%q became %q, content %q", msg, got, content)
 		}
-		if again, err := r.Message(got); err != nil || len(again) != len(got) {
+		again, err := r.Message(got)
+		if err != nil || !v.Parse(again) {
 			t.Fatalf("%q, again %q, %v", got, again, err)
+		}
+		// Coded, another hash takes another length.
+		if twice, _ := v.Content(1 << 20); len(twice) != len(content) {
+			t.Fatalf("%q, again %q, with content %q", got, again, twice)
 		}
 	})
 }
