@@ -30,6 +30,7 @@ const maxStreams = 256
 type streams struct {
 	s    *session
 	conn *clientConn
+	wire *heard        // what conn reads from
 	last chan struct{} // closed at the end of the stream before; nil: there was none
 	room chan struct{} // holds a token for each stream under way
 	wg   sync.WaitGroup
@@ -86,11 +87,11 @@ func (m *streams) play(r *record.Record) {
 		o.stats.late(time.Duration(o.begin.UnixNano() + start - r.DueNs))
 	}
 	m.room <- struct{}{}
-	conn, done := m.conn, make(chan struct{})
+	conn, wire, done := m.conn, m.wire, make(chan struct{})
 	m.last = done
 	m.wg.Go(func() {
 		defer func() { <-m.room; close(done) }()
-		m.exchange(conn, &inflight{queued: queued{r: r}, req: q, startNs: start})
+		m.exchange(conn, wire, &inflight{queued: queued{r: r}, req: q, startNs: start})
 	})
 }
 
@@ -109,12 +110,13 @@ func (m *streams) ready() (why reason, ok bool) {
 	if why, ok = m.s.reach(m.s.o.target.address, config); !ok {
 		return why, false
 	}
-	conn, err := newClientConn(m.s.conn)
+	wire := &heard{Conn: m.s.conn}
+	conn, err := newClientConn(wire)
 	if err != nil {
 		m.hangUp()
 		return reset, false
 	}
-	m.conn = conn
+	m.conn, m.wire = conn, wire
 	return 0, true
 }
 
@@ -127,7 +129,7 @@ func (m *streams) hangUp() {
 }
 
 // exchange sends a request and reads its response.
-func (m *streams) exchange(conn *clientConn, f *inflight) {
+func (m *streams) exchange(conn *clientConn, wire *heard, f *inflight) {
 	s := m.s
 	ctx, cancel := s.o.timed()
 	defer cancel()
@@ -138,7 +140,7 @@ func (m *streams) exchange(conn *clientConn, f *inflight) {
 		reply, err = s.readReply(res)
 	}
 	if err != nil {
-		s.drop(f.r, s.reasonOf(ctx, err))
+		s.drop(f.r, s.reasonOf(ctx, wire, err))
 		return
 	}
 	now := s.o.now()
@@ -147,17 +149,17 @@ func (m *streams) exchange(conn *clientConn, f *inflight) {
 	s.o.release(f.r)
 }
 
-func (s *session) reasonOf(ctx context.Context, err error) reason {
+func (s *session) reasonOf(ctx context.Context, wire *heard, err error) reason {
 	s.mu.Lock()
 	aborted := s.aborted
 	s.mu.Unlock()
 	var broken http2.ConnectionError
 	switch {
-	case aborted:
+	case aborted, errors.Is(ctx.Err(), context.Canceled):
 		return deadline
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return timeout
-	case errors.As(err, &broken), errors.Is(err, http2.ErrFrameTooLarge):
+	case errors.As(err, &broken), errors.Is(err, http2.ErrFrameTooLarge), wire.http1.Load():
 		return protocol
 	}
 	return reset
