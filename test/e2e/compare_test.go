@@ -33,7 +33,7 @@ func TestComparison(t *testing.T) {
 	recording := recordWithResponses(t, p, startKeeper(t, p.Server, original, false))
 	same := startKeeper(t, p.Server, target, false)
 	other := startKeeper(t, p.Server, "127.0.0.1:8082", false)
-	other.response = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
+	other.say("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno")
 	for _, tc := range []struct {
 		target string
 		status int

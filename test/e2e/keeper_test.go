@@ -20,10 +20,10 @@ import (
 type keeper struct {
 	listener net.Listener
 	wg       sync.WaitGroup
-	mute     bool   // it never answers
-	response string // to all but HEAD
+	mute     bool // it never answers
 
 	mu       sync.Mutex
+	response string // to all but HEAD
 	requests [][]byte
 	conns    map[net.Conn]struct{}
 	opened   int
@@ -47,6 +47,13 @@ func startKeeper(t *testing.T, n *lab.Namespace, addr string, mute bool) *keeper
 		k.wg.Wait()
 	})
 	return k
+}
+
+// say changes what it answers.
+func (k *keeper) say(response string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.response = response
 }
 
 func (k *keeper) accept() {
@@ -75,11 +82,11 @@ func (k *keeper) serve(c net.Conn) {
 		}
 		k.mu.Lock()
 		k.requests = append(k.requests, request)
+		response := k.response
 		k.mu.Unlock()
 		if k.mute {
 			continue
 		}
-		response := k.response
 		if bytes.HasPrefix(request, []byte("HEAD ")) {
 			response = strings.TrimSuffix(response, "ok")
 		}

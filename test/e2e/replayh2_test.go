@@ -42,19 +42,25 @@ func TestHTTP2IsReplayedOverHTTP2(t *testing.T) {
 		server.Close()
 		serving.Wait()
 	})
-	replay := func(file string, flags ...string) []string {
+	arrived := func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		all := got
 		got = nil
+		slices.Sort(all)
+		return all
+	}
+	replay := func(file string, flags ...string) []string {
 		a := launch(t, n, append(flags, "--listen", "", "--input-file", file+"|10000%", "--output-http", "http://"+target, "--output-http-allow-unsafe")...)
 		if status := a.wait(); status != 0 {
 			t.Errorf("exit status %d", status)
 		}
-		s := a.readSummary()
+		s, requests := a.readSummary(), arrived()
 		// The last output is the target.
-		if o := s.Outputs[len(s.Outputs)-1]; o.Sent == 0 || int(o.Sent) != len(got) || len(o.Dropped) > 0 {
-			t.Errorf("%s: %d sent, %v dropped, %d arrived", file, o.Sent, o.Dropped, len(got))
+		if o := s.Outputs[len(s.Outputs)-1]; o.Sent == 0 || int(o.Sent) != len(requests) || len(o.Dropped) > 0 {
+			t.Errorf("%s: %d sent, %v dropped, %d arrived", file, o.Sent, o.Dropped, len(requests))
 		}
-		slices.Sort(got)
-		return got
+		return requests
 	}
 	e := corpus.Get(t, "gen-h2-continuation.pcap")
 	recording := filepath.Join(t.TempDir(), "rec.gor")
