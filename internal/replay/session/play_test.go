@@ -265,7 +265,7 @@ func TestOutcomesWithReasons(t *testing.T) {
 	mute := startTarget(t, func(c *net.TCPConn) {
 		b := make([]byte, 1)
 		_, _ = c.Read(b)
-		time.Sleep(300 * time.Millisecond)
+		<-t.Context().Done()
 	})
 	good := startTarget(t, func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c) })
 	for _, c := range []struct {
