@@ -39,6 +39,11 @@ type records struct {
 	running    sync.WaitGroup
 }
 
+// pacedQueue is how far files are read ahead of the clock, in bytes of records: enough
+// to never wait for the disk, and not so much that reading takes the processor from
+// what is due.
+const pacedQueue = 1 << 20
+
 // recordOutput is an output with a name that no other has.
 type recordOutput struct {
 	record.Output
@@ -69,6 +74,7 @@ func openRecords(cfg *Config, in input, log *slog.Logger, started time.Time) (*r
 	}
 	if r.pacer != nil {
 		o.Pacer = r.pacer
+		o.QueueBytes = min(o.QueueBytes, pacedQueue)
 	}
 	if cfg.OutputHTTPTrackResponse {
 		o.Idle = r.idle
