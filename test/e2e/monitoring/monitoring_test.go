@@ -6,7 +6,6 @@ package monitoring
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"gortap/internal/lab"
+	"gortap/internal/testutil"
 )
 
 const (
@@ -31,23 +31,7 @@ const (
 // binary is the agent, built once for all tests by TestMain.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "gortap-monitoring")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "agent")
-	build := exec.Command("go", "build", "-o", binary, "gortap/cmd/agent")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build agent: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(testutil.RunWithAgent(m, &binary)) }
 
 // program is a child in a namespace. It is killed after the test, and what it
 // said is logged where the test failed.
