@@ -55,8 +55,8 @@ func targetFlags(f *pflag.FlagSet) {
 func httpFlags(f *pflag.FlagSet) {
 	f.StringArray("http-allow-method", nil, "pass requests with `METHOD` only; repeats")
 	f.StringArray("http-disallow-method", nil, "drop requests with `METHOD`; repeats")
-	f.StringArray("http-allow-url", nil, "pass requests whose host and path match `REGEXP` only; repeats")
-	f.StringArray("http-disallow-url", nil, "drop requests whose host and path match `REGEXP`; repeats")
+	f.StringArray("http-allow-url", nil, "pass requests whose path and query match `REGEXP` only; 'http://...' and '^www...' see the host too; repeats")
+	f.StringArray("http-disallow-url", nil, "drop requests whose path and query match `REGEXP`, as --http-allow-url does; repeats")
 	f.StringArray("http-allow-header", nil, "pass requests with 'NAME:REGEXP' only; repeats")
 	f.StringArray("http-disallow-header", nil, "drop requests with 'NAME:REGEXP'; repeats")
 	f.StringArray("http-basic-auth-filter", nil, "pass requests whose user:password matches `REGEXP` only")
