@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -30,7 +29,7 @@ func recordingOf(t *testing.T, n int) string {
 // replayed runs the agent to its end and returns its exit status and stderr.
 func replayed(t *testing.T, args ...string) (int, string) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
+	var stdout, stderr testutil.Buffer
 	e := env{stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
 	return run(t.Context(), e, append(args, "--listen", "")), stderr.String()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"regexp"
@@ -40,7 +39,7 @@ func TestACommandLineForGorWorks(t *testing.T) {
 }
 
 func TestAFlagOfGorThatIsNotOursSaysWhatToUse(t *testing.T) {
-	var stderr bytes.Buffer
+	var stderr testutil.Buffer
 	e := env{stdout: &stderr, stderr: &stderr, getenv: os.Getenv}
 	if status := run(t.Context(), e, []string{"check-config", "--split-output", "true"}); status != exitUsage || !strings.Contains(stderr.String(), "|50%") {
 		t.Errorf("status %d: %s", status, &stderr)

@@ -17,7 +17,8 @@ import (
 // version is set by the linker.
 var version = "unknown"
 
-// env is what the world gives a command, so that tests can give another.
+// env is what the world gives a command, so that tests can give another. Goroutines
+// write to its files at the same time.
 type env struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gortap/internal/testutil"
 )
 
 // disk is a target that fails on demand.
@@ -88,26 +90,14 @@ type bench struct {
 	disk  *disk
 	feed  Feed
 	waits chan chan time.Time // one for each wait of the writer
-	log   *lockedBuffer
+	log   *testutil.Buffer
 	seq   uint64
 	now   int64
 }
 
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) messages() (out []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for line := range strings.Lines(b.buf.String()) {
+// messages are those that were logged as JSON.
+func messages(log *testutil.Buffer) (out []string) {
+	for line := range strings.Lines(log.String()) {
 		var m struct{ Msg string }
 		if json.Unmarshal([]byte(line), &m) == nil {
 			out = append(out, m.Msg)
@@ -118,7 +108,7 @@ func (b *lockedBuffer) messages() (out []string) {
 
 func newBench(t *testing.T, d *disk) *bench {
 	t.Helper()
-	b := &bench{t: t, disk: d, waits: make(chan chan time.Time, 100), log: &lockedBuffer{}}
+	b := &bench{t: t, disk: d, waits: make(chan chan time.Time, 100), log: &testutil.Buffer{}}
 	after := func(time.Duration) <-chan time.Time {
 		c := make(chan time.Time)
 		b.waits <- c
@@ -229,7 +219,7 @@ func TestFullDiskIsWaitedFor(t *testing.T) {
 				t.Errorf("stats %+v of %d bytes, error %v", s, len(c.disk.content), b.Err())
 			}
 			want := []string{"output does not write", "output writes again"}
-			if got := b.log.messages(); strings.Join(got, "|") != strings.Join(want, "|") {
+			if got := messages(b.log); strings.Join(got, "|") != strings.Join(want, "|") {
 				t.Errorf("log is %q, want %q", got, want)
 			}
 		})
@@ -273,7 +263,7 @@ func TestSlowDiskDropsAndSaysSoOnce(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 	want := []string{"output is too slow and drops", "output keeps up again"}
-	if got := b.log.messages(); strings.Join(got, "|") != strings.Join(want, "|") {
+	if got := messages(b.log); strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("log is %q, want %q", got, want)
 	}
 }
@@ -323,7 +313,7 @@ func TestRotationWhileInTroubleBeginsWithAWholeLine(t *testing.T) {
 	b.closeAll()
 	checkAll(t, d.content, 1, 3)
 	checkAll(t, d.oldFiles[0][:line], 0, 1)
-	if got := b.log.messages(); len(got) != 2 {
+	if got := messages(b.log); len(got) != 2 {
 		t.Errorf("log is %q", got)
 	}
 }
@@ -341,7 +331,7 @@ func TestFailedRotationKeepsTheFile(t *testing.T) {
 	close(d.writes)
 	b.closeAll()
 	checkAll(t, d.content, 0, n)
-	if got := b.log.messages(); len(got) != 1 || got[0] != "reopen output; the old file is kept" {
+	if got := messages(b.log); len(got) != 1 || got[0] != "reopen output; the old file is kept" {
 		t.Errorf("log is %q", got)
 	}
 }

@@ -13,12 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gortap/internal/gorfile"
+	"gortap/internal/testutil"
 )
 
 // gorBench is a Gor on a disk, whose retries wait for the test.
-func gorBench(t *testing.T, cfg GorConfig, d *disk) (*Gor, chan chan time.Time, *lockedBuffer) {
+func gorBench(t *testing.T, cfg GorConfig, d *disk) (*Gor, chan chan time.Time, *testutil.Buffer) {
 	t.Helper()
-	waits, log := make(chan chan time.Time, 100), &lockedBuffer{}
+	waits, log := make(chan chan time.Time, 100), &testutil.Buffer{}
 	cfg.Log = slog.New(slog.NewJSONHandler(log, nil))
 	g, err := newGor(cfg, d.open, func(time.Duration) <-chan time.Time {
 		c := make(chan time.Time)
@@ -64,7 +65,7 @@ func TestRecordingWaitsForAFullDisk(t *testing.T) {
 		if diff := cmp.Diff(upTo(0, 15), numbers(t, d.save(t))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if got := strings.Join(log.messages(), "|"); got != "output does not write|output writes again" {
+		if got := strings.Join(messages(log), "|"); got != "output does not write|output writes again" {
 			t.Errorf("%s: log is %q", name, got)
 		}
 	}

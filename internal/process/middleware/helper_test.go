@@ -25,13 +25,13 @@ type rig struct {
 	got  []*record.Record
 	came chan struct{}
 	put  int
-	log  *safeBuffer
+	log  *testutil.Buffer
 }
 
 func start(t *testing.T, cfg Config) *rig {
 	t.Helper()
 	testutil.CheckLeaks(t)
-	r := &rig{t: t, came: make(chan struct{}, 1), log: &safeBuffer{}}
+	r := &rig{t: t, came: make(chan struct{}, 1), log: &testutil.Buffer{}}
 	cfg.Log = slog.New(slog.NewTextHandler(r.log, nil))
 	m, err := New(cfg)
 	if err != nil {
@@ -140,21 +140,4 @@ func waitFor(t *testing.T, is func() bool) {
 			t.Fatal("waited in vain")
 		}
 	}
-}
-
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
