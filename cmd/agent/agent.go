@@ -118,6 +118,9 @@ func (a *agent) open() error {
 	for i := range a.input.shards() {
 		a.shards = append(a.shards, a.newShard(i))
 	}
+	if f, ok := a.input.(*files); ok {
+		f.again = a.again
+	}
 	if err := a.checkSummary(); err != nil {
 		return err
 	}
@@ -151,6 +154,19 @@ func (a *agent) newShard(i int) *pipeline.Shard {
 		Control:   a.input.control(i),
 		OwnTotals: a.input.ownTotals(),
 	})
+}
+
+// again lets packet files be read once more, as other connections.
+func (a *agent) again(nowNs, shiftNs int64) {
+	for _, s := range a.shards {
+		s.Restart(nowNs)
+	}
+	if a.records != nil {
+		a.records.again(shiftNs)
+	}
+	if a.sessions != nil {
+		a.sessions.hub.Again(shiftNs)
+	}
 }
 
 // run feeds the shards until the input ends, a signal comes or the time is over.

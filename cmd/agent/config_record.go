@@ -17,6 +17,7 @@ import (
 // with keys of the same kind.
 type RecordConfig struct {
 	InputFileLoop         bool          `mapstructure:"input-file-loop"`
+	InputFilePasses       int           `mapstructure:"input-file-passes"`
 	InputFileDryRun       bool          `mapstructure:"input-file-dry-run"`
 	InputFileMaxWait      time.Duration `mapstructure:"input-file-max-wait"`
 	InputFileReadDepth    int           `mapstructure:"input-file-read-depth"`
@@ -153,6 +154,14 @@ func (c *Config) window() (w replay.Window, err error) {
 	return w, nil
 }
 
+// passes is how often files are read, 0 for ever.
+func (c *Config) passes() int {
+	if c.InputFileLoop {
+		return 0
+	}
+	return c.InputFilePasses
+}
+
 // validateRecords checks what is about recording and replay.
 func (c *Config) validateRecords() error {
 	files := len(c.InputFile) > 0
@@ -161,6 +170,8 @@ func (c *Config) validateRecords() error {
 		problem string
 	}{
 		{files || !c.InputFileLoop && !c.InputFileDryRun && c.InputFrom+c.InputTo == "" && c.InputFileMaxWait == 0, "--input-file-loop, --input-file-dry-run, --input-file-max-wait, --input-from and --input-to are about --input-file"},
+		{c.InputFilePasses >= 1, "--input-file-passes: want at least 1 (--input-file-loop is for ever)"},
+		{c.InputFilePasses <= 1 || files && !c.InputFileLoop, "--input-file-passes is about --input-file without --input-file-loop"},
 		{!c.InputFileDryRun || !c.InputFileLoop, "--input-file-dry-run with --input-file-loop: it would never end"},
 		{c.InputFileMaxWait >= 0, "--input-file-max-wait: want a duration that is not negative"},
 		{c.InputFileReadDepth >= 1, "--input-file-read-depth: want at least 1"},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -23,17 +24,24 @@ type files struct {
 	copy    *pcapio.Writer // of --output-file; nil: none
 	copyErr error
 	names   []string
+	passes  int // how often they are read; 0: for ever
 	running atomic.Bool
 	log     *slog.Logger
+	// again is told when one pass is over, at nowNs, and of how much later than
+	// recorded the times of the next one are.
+	again func(nowNs, shiftNs int64)
 }
 
 var _ input = (*files)(nil)
 
 func openPacketFiles(cfg *Config, names []string, log *slog.Logger) (input, error) {
-	if cfg.InputFileLoop {
-		return nil, usagef("--input-file-loop is for .gor files: packets read again would be taken for the same connections (record them to one with --output-file x.gor)")
+	if cfg.passes() != 1 && slices.Contains(names, "-") {
+		return nil, usagef("--input-file - can be read once only (use a file)")
 	}
-	f := &files{names: names, log: log}
+	f := &files{names: names, passes: cfg.passes(), log: log}
+	if f.passes != 1 && len(cfg.packetFiles()) > 0 {
+		return nil, usagef("--output-file %s with --input-file-loop or --input-file-passes: the packets would be in it again and again", cfg.packetFiles()[0])
+	}
 	o := pcapio.Options{}
 	if cfg.BPFFilter != "" {
 		o.Filter = func(link packet.LinkType) (pcapio.Matcher, error) {
@@ -114,11 +122,12 @@ func (f *files) close() error             { return errors.Join(f.reader.Close(),
 func (f *files) progress() (int64, int64) { return f.reader.Progress() }
 func (f *files) describe() string         { return "reading " + strings.Join(f.names, ", ") }
 
-// run reads to the end. What precedes damage counts; the damage is the error.
+// run reads to the end, as often as asked. What precedes damage counts; the damage is
+// the error.
 func (f *files) run(ctx context.Context, handlers []flow.Handler) error {
 	f.running.Store(true)
 	defer f.running.Store(false)
-	err := f.reader.Run(ctx, handlers[0])
+	err := f.read(ctx, handlers[0])
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		err = nil // stopped, as asked
 	}

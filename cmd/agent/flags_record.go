@@ -12,7 +12,8 @@ import (
 func recordingFlags(f *pflag.FlagSet) {
 	message, open, queue := Size(64<<20), Size(256<<20), Size(64<<20)
 	f.Bool("input-raw-track-response", false, "record responses too, for files, --output-stdout and --middleware")
-	f.Bool("input-file-loop", false, "begin again at the end of .gor files; packets cannot be (the same connections would come again): write them to one first")
+	f.Bool("input-file-loop", false, "begin again at the end of the files, for ever; connections of packet files are new ones each time")
+	f.Int("input-file-passes", 1, "how often files are read")
 	f.Bool("input-file-dry-run", false, "read files and say what they hold and how long they play; send nothing")
 	f.Duration("input-file-max-wait", 0, "longest time between two messages; longer gaps of a recording are cut to it; 0: none are")
 	f.Int("input-file-read-depth", 100, "records of a .gor file that are put in order by time")

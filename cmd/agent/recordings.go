@@ -21,7 +21,7 @@ import (
 type recordings struct {
 	reader  *gorfile.Reader
 	names   []string
-	loop    bool
+	passes  int // how often they are read; 0: for ever
 	batch   int
 	records *records // nil: they are only counted
 	running atomic.Bool
@@ -58,7 +58,7 @@ func openRecordings(cfg *Config, names []string, log *slog.Logger) (input, error
 	if err != nil {
 		return nil, usageError{err}
 	}
-	r := &recordings{reader: reader, names: names, loop: cfg.InputFileLoop, batch: batch}
+	r := &recordings{reader: reader, names: names, passes: cfg.passes(), batch: batch}
 	switch {
 	case cfg.BPFFilter != "":
 		err = usagef("--bpf-filter with .gor files: they hold no packets (see --http-allow-url and the like)")
@@ -92,15 +92,15 @@ func (r *recordings) describe() string         { return "reading " + strings.Joi
 
 func (r *recordings) progress() (int64, int64) { return r.reader.Progress() }
 
-// run reads to the end, or in a loop for ever.
+// run reads to the end, as often as asked.
 func (r *recordings) run(ctx context.Context, handlers []flow.Handler) error {
 	r.running.Store(true)
 	defer r.running.Store(false)
 	defer context.AfterFunc(ctx, r.reader.Interrupt)()
 	segments := record.NewSegments(handlers[0])
-	for ctx.Err() == nil {
+	for n := 1; ctx.Err() == nil; n++ {
 		more, err := r.pass(ctx, handlers[0], segments)
-		if err != nil || !more || !r.loop {
+		if err != nil || !more || n == r.passes {
 			return err
 		}
 		if err := r.reader.Rewind(); err != nil {

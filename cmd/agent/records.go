@@ -34,6 +34,7 @@ type records struct {
 	paced      bool
 	window     replay.Window // of packet files; .gor files keep to theirs
 	firstNs    int64
+	shiftNs    int64         // of this pass of packet files, to the recorded times
 	outside    atomic.Uint64 // of the window
 	held       holdings      // in packet files
 	running    sync.WaitGroup
@@ -151,13 +152,20 @@ func (r *records) put(rec *record.Record) bool {
 		if r.firstNs == 0 {
 			r.firstNs = rec.TimeNs
 		}
-		if r.window.Place(r.firstNs, rec.TimeNs) != replay.Inside {
+		if r.window.Place(r.firstNs, rec.TimeNs-r.shiftNs) != replay.Inside {
 			r.outside.Add(1)
 			return true
 		}
 		r.held.note(rec)
 	}
 	return r.dispatcher.Put(rec)
+}
+
+// again begins another pass of packet files, whose times are shiftNs later than those
+// recorded.
+func (r *records) again(shiftNs int64) {
+	r.shiftNs = shiftNs
+	r.dispatcher.Again()
 }
 
 // start begins to dispatch. Of files nothing more is sent once ctx is done; what was

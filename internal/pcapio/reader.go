@@ -122,7 +122,7 @@ func (r *Reader) matcher(t packet.LinkType) (Matcher, error) {
 //
 // Run returns the context's error when that ends first, and the *DamageErrors
 // of all damaged files, joined, after everything that precedes the damage was
-// delivered. It may be called once.
+// delivered. It may be called again after Rewind.
 func (r *Reader) Run(ctx context.Context, h flow.Handler) error {
 	defer r.closePipesAfter(ctx)()
 	m := newMerge(r.sources, r.opts.MaxOpen)
@@ -148,6 +148,21 @@ func (r *Reader) Run(ctx context.Context, h flow.Handler) error {
 			return r.finish(ctx, h, &c, m, err)
 		}
 	}
+}
+
+// Rewind lets Run read the files from their beginning once more. It fails where one
+// is none that can be opened twice; the counts go on.
+func (r *Reader) Rewind() error {
+	for _, s := range r.sources {
+		if s.pipe != nil {
+			return fmt.Errorf("read %s again: it is a pipe (use a file)", s.path)
+		}
+		s.rewind()
+		if err := s.probe(len(r.sources) <= keepOpen); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // record filters and decodes the next record of a source.

@@ -85,9 +85,7 @@ func (s *source) probe(stay bool) error {
 	case err == nil && stay:
 		return nil
 	case err == nil:
-		s.close()
-		s.packets = 0
-		s.read.Store(0)
+		s.rewind()
 		return nil
 	case errors.Is(err, io.EOF) || errors.As(err, &d):
 		s.close()
@@ -143,4 +141,11 @@ func (s *source) close() {
 		s.stream.Close()
 	}
 	s.stream, s.records, s.rec.Data = nil, nil, nil
+}
+
+// rewind closes the file and forgets what was read of it.
+func (s *source) rewind() {
+	s.close()
+	s.packets, s.ended = 0, nil
+	s.read.Store(0)
 }

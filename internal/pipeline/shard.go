@@ -39,6 +39,13 @@ type SegmentFeed interface {
 	Segment(s *flow.Segment)
 }
 
+// FlushFeed is a Feed that holds back more than the current batch, for its order.
+type FlushFeed interface {
+	Feed
+	// Flush hands all of it over: nothing goes on.
+	Flush()
+}
+
 // MessageFeed is a Feed that wants messages while they go on, with their bytes. The
 // account is told of everything first. It borrows all that it is given.
 type MessageFeed interface {
@@ -150,6 +157,19 @@ func (s *Shard) Tick(nowNs int64) {
 	s.locked = false
 	for _, f := range s.feeds {
 		f.Tick(nowNs)
+	}
+}
+
+// Restart ends the connections that are still open, as unfinished, and has the feeds
+// hand over what they hold: what comes next is another pass of the same packets.
+func (s *Shard) Restart(nowNs int64) {
+	s.begin()
+	s.assembler.Restart()
+	s.Tick(nowNs)
+	for _, f := range s.feeds {
+		if f, ok := f.(FlushFeed); ok {
+			f.Flush()
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func New(cfg Config, open func(*Conn) Receiver) *Assembler {
 		cfg:      cfg,
 		open:     open,
 		conns:    make(map[flow.Key]*conn),
-		lingers:  lingering{past: make(map[flow.Key]past), limit: cfg.MaxConns},
+		lingers:  newLingering(cfg.MaxConns),
 		nextID:   cfg.FirstID,
 		idleStep: int64(cfg.IdleTimeout) / 256,
 	}
@@ -92,8 +92,15 @@ func (a *Assembler) Conn(key flow.Key) *Conn {
 	return nil
 }
 
+// Restart closes all connections, as Close does, and forgets those that ended: what
+// comes next may be the same packets once more.
+func (a *Assembler) Restart() {
+	a.Close()
+	a.lingers = newLingering(a.cfg.MaxConns)
+}
+
 // Close delivers what is held of every connection and closes all, the least
-// recently active first. Nothing but Stats may be called after it.
+// recently active first. Nothing but Restart and Stats may be called after it.
 func (a *Assembler) Close() {
 	for c := a.active.front(); c != nil; c = a.active.front() {
 		a.close(c, Stopped, c.LastNs)

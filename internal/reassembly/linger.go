@@ -12,6 +12,10 @@ type lingering struct {
 	limit int
 }
 
+func newLingering(limit int) lingering {
+	return lingering{past: make(map[flow.Key]past), limit: limit}
+}
+
 // past is what is left of a connection: enough to tell a belated segment from
 // the first of another.
 type past struct {

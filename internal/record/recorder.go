@@ -200,7 +200,10 @@ func (r *Recorder) Tick(nowNs int64) {
 }
 
 // Close hands over the rest.
-func (r *Recorder) Close() {
+func (r *Recorder) Close() { r.Flush() }
+
+// Flush hands over all that is complete, also what would wait for its order.
+func (r *Recorder) Flush() {
 	for r.held.ready(1<<63-1, 0) {
 		r.put(r.held.pop())
 	}

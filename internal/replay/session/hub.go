@@ -34,6 +34,7 @@ type Hub struct {
 	clock   *replay.Clock
 	start   time.Time
 	firstNs int64
+	shiftNs int64           // of this pass, to the recorded times
 	outside map[uint64]bool // sessions outside of the window
 	nOut    atomic.Uint64
 	stalled bool // there was no room in time: nobody is waited for until there is
@@ -93,6 +94,15 @@ func (h *Hub) Put(e *rec.Event) {
 	h.release(e)
 }
 
+// Again begins another pass of the same files, whose times are shiftNs later than those
+// recorded. It is for who puts.
+func (h *Hub) Again(shiftNs int64) {
+	h.shiftNs = shiftNs
+	if h.clock != nil {
+		h.clock.Again()
+	}
+}
+
 // inside reports whether a session of a file is to be played. One goroutine puts then.
 func (h *Hub) inside(e *rec.Event) bool {
 	s := e.Session
@@ -101,7 +111,7 @@ func (h *Hub) inside(e *rec.Event) bool {
 	}
 	switch e.Kind {
 	case rec.Open, rec.Skipped:
-		if h.o.Window.Place(h.firstNs, s.OpenedNs) == replay.Inside {
+		if h.o.Window.Place(h.firstNs, s.OpenedNs-h.shiftNs) == replay.Inside {
 			return true
 		}
 		h.nOut.Add(1)
