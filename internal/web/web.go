@@ -1,21 +1,26 @@
-// Package web serves the agent's HTTP endpoints: metrics, health and
-// readiness. It knows nothing of what the metrics mean.
+// Package web is the agent's HTTP server: metrics, health and readiness for programs that
+// watch it, and the page and its JSON API (package api) for who asks where the bandwidth
+// went. It knows nothing of what metrics mean, and asks an insight.Source for the rest.
+//
+// The first three are open to everybody who reaches the address. Page and API tell paths
+// and addresses of clients: see Access.
 package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
-	"strings"
 	"syscall"
 	"time"
 
+	"gortap/internal/insight"
+	"gortap/internal/web/api"
+
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // Config says what to serve.
@@ -29,6 +34,12 @@ type Config struct {
 	// slow it down.
 	Profile bool
 	Log     *slog.Logger
+
+	// Source is what page and API show; nil: there is neither.
+	Source insight.Source
+	// Health tells how the agent does. It is called from any goroutine.
+	Health func() api.Health
+	Access Access
 }
 
 // The limits of a request. None of the answers takes long, but a profile.
@@ -46,6 +57,7 @@ const (
 type Server struct {
 	listener net.Listener
 	http     *http.Server
+	guard    *guard
 }
 
 // Listen binds the address. The error is one line and names the remedy.
@@ -53,19 +65,31 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	certificates, err := cfg.Access.certificates()
+	if err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		return nil, bindError(cfg.Addr, err)
 	}
-	return &Server{listener: l, http: &http.Server{
-		Handler:           handler(cfg),
+	g, err := newGuard(cfg.Access, l.Addr())
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s := &Server{listener: l, guard: g, http: &http.Server{
+		Handler:           routes(cfg, g),
 		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHead,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
-	}}, nil
+	}}
+	if certificates != nil {
+		s.http.TLSConfig = &tls.Config{GetCertificate: certificates.get, MinVersion: tls.VersionTLS12}
+	}
+	return s, nil
 }
 
 func bindError(addr string, err error) error {
@@ -87,12 +111,34 @@ func bindError(addr string, err error) error {
 // Addr returns the address that is bound.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
+// URL is where the server is found, without a slash at the end.
+func (s *Server) URL() string {
+	scheme := "http://"
+	if s.http.TLSConfig != nil {
+		scheme = "https://"
+	}
+	return scheme + s.Addr().String()
+}
+
+// PageOff says why page and API are not served though there is a Source; "" where
+// they are.
+func (s *Server) PageOff() string { return s.guard.off }
+
+// Refused returns how many requests for page and API were refused, by reason.
+func (s *Server) Refused() map[string]uint64 { return s.guard.counts() }
+
 // Serve answers until ctx ends, then waits for the answers under way, at most
 // for the grace given. The error is nil after an orderly end; otherwise the
 // connections that remained are cut.
 func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(s.listener) }()
+	go func() {
+		if s.http.TLSConfig != nil {
+			failed <- s.http.ServeTLS(s.listener, "", "")
+			return
+		}
+		failed <- s.http.Serve(s.listener)
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", s.Addr(), err)
@@ -113,43 +159,3 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 
 // Close ends a server that was never served.
 func (s *Server) Close() error { return s.listener.Close() }
-
-func handler(cfg Config) http.Handler {
-	mux := http.NewServeMux()
-	index := []string{"/metrics", "/healthz", "/readyz"}
-	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
-		EnableOpenMetrics:   true,
-		ErrorHandling:       promhttp.ContinueOnError,
-		ErrorLog:            slog.NewLogLogger(cfg.Log.Handler(), slog.LevelError),
-		MaxRequestsInFlight: maxScrapes,
-	}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := cfg.Ready(); err != nil {
-			writeText(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
-			return
-		}
-		writeText(w, http.StatusOK, "ready")
-	})
-	if cfg.Profile {
-		index = append(index, "/debug/pprof/")
-		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // a list too long for a URL
-		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	}
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		writeText(w, http.StatusOK, "gortap\n\n"+strings.Join(index, "\n"))
-	})
-	return mux
-}
-
-func writeText(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n")) // who asked may be gone
-}
