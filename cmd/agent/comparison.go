@@ -13,18 +13,17 @@ import (
 	"gortap/internal/replay/compare"
 )
 
-// differsError says that the target differs from what was recorded by more than it
-// may: exit status 3.
-type differsError struct {
-	threshold float64
-	compared  uint64
-}
+// differsError says that a target differs from what was recorded by more than it may:
+// exit status 3.
+type differsError struct{ text string }
 
-func (e differsError) Error() string {
-	if e.compared == 0 {
-		return "nothing was compared (a recording needs its responses: record with --input-raw-track-response; and the target must answer)"
+func (e differsError) Error() string { return e.text }
+
+func differs(threshold float64, compared uint64) differsError {
+	if compared == 0 {
+		return differsError{"nothing was compared (a recording needs its responses: record with --input-raw-track-response; and the target must answer)"}
 	}
-	return fmt.Sprintf("the target differs by more than --compare-threshold %g allows", e.threshold)
+	return differsError{fmt.Sprintf("the target differs by more than --compare-threshold %g allows", threshold)}
 }
 
 // maxCompared is how much of a response is kept to be compared.
@@ -118,7 +117,7 @@ func (c *comparison) conclude(ctx context.Context, e env) error {
 		}
 	}
 	if err == nil && result.Exceeds(c.cfg.CompareThreshold) {
-		return differsError{c.cfg.CompareThreshold, result.Compared}
+		return differs(c.cfg.CompareThreshold, result.Compared)
 	}
 	return err
 }

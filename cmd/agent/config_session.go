@@ -21,6 +21,9 @@ type SessionConfig struct {
 	SessionTimeout       time.Duration `mapstructure:"session-timeout"`
 	SessionMax           int           `mapstructure:"session-max"`
 	SessionMemory        Size          `mapstructure:"session-memory"`
+	SessionRamp          time.Duration `mapstructure:"session-ramp"`
+	SessionCompare       string        `mapstructure:"session-compare"`
+	SessionThreshold     float64       `mapstructure:"session-compare-threshold"`
 	SessionLog           string        `mapstructure:"session-log"`
 }
 
@@ -50,6 +53,10 @@ func (c *Config) sessionTargets() ([]session.Config, error) {
 	if err != nil {
 		return nil, usagef("--session-client-ip: %w", err)
 	}
+	compare, err := session.ParseCompare(c.SessionCompare)
+	if err != nil {
+		return nil, usagef("--session-compare: %w", err)
+	}
 	timing, err := c.sessionTiming()
 	if err != nil {
 		return nil, err
@@ -59,7 +66,7 @@ func (c *Config) sessionTargets() ([]session.Config, error) {
 	for _, text := range c.OutputSession {
 		t := session.Config{
 			Clients: clients, Proxy: proxy, Order: order, Stall: c.SessionStall,
-			Speed: timing.Speed, MaxWait: timing.MaxWait, Timeout: c.SessionTimeout, Max: c.SessionMax,
+			Speed: timing.Speed, MaxWait: timing.MaxWait, Timeout: c.SessionTimeout, Max: c.SessionMax, Ramp: c.SessionRamp, Compare: compare,
 			MaxQueue: int(c.SessionMemory), Live: len(c.InputFile) == 0,
 		}
 		if t.Live {
@@ -97,6 +104,10 @@ func (c *Config) validateSessions() error {
 		{c.SessionProxyProtocol == "none" || c.SessionClientIP == "own", "--session-proxy-protocol with --session-client-ip: the target sees the address already (use one of them)"},
 		{c.SessionStall > 0 && c.SessionTimeout > 0, "--session-stall, --session-timeout: want positive durations"},
 		{c.SessionMaxWait >= 0, "--session-max-wait: want a duration that is not negative"},
+		{c.SessionRamp >= 0, "--session-ramp: want a duration that is not negative"},
+		{c.SessionThreshold >= 0 && c.SessionThreshold <= 1, "--session-compare-threshold: want a share from 0 to 1"},
+		{c.SessionThreshold == 0 || c.SessionCompare != "none", "--session-compare-threshold without --session-compare: nothing is compared"},
+		{c.SessionRamp == 0 && c.SessionCompare == "none" || c.sessions(), "--session-ramp and --session-compare are about --output-session"},
 		{c.SessionMax > 0, "--session-max: want a positive number"},
 		{c.SessionMemory >= 1<<20, "--session-memory: want at least 1MiB"},
 		{c.SessionSpeed == 1 && c.SessionMaxWait == 0 || len(c.InputFile) > 0, "--session-speed and --session-max-wait are about --input-file"},

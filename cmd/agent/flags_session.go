@@ -19,5 +19,8 @@ func sessionFlags(f *pflag.FlagSet) {
 	f.Duration("session-timeout", 10*time.Second, "of connecting to the target, and of a write that it does not take")
 	f.Int("session-max", 20000, "replayed connections at once, for each target; beyond it they are skipped and counted")
 	f.Var(&memory, "session-memory", "bytes of clients that wait for targets; beyond it connections are cut (live) or files waited for")
+	f.Duration("session-ramp", 0, "time in which the share of sessions that are replayed grows from none to all; 0: all at once")
+	f.String("session-compare", "none", "hold the targets' answers against the server's: length (bytes of a connection), hash (their XXH64 too; copies all that servers send) or none")
+	f.Float64("session-compare-threshold", 0, "share of compared connections that may differ, 0 to 1; more is exit status 3")
 	f.String("session-log", "", "write one JSON line a replayed connection to `PATH`")
 }

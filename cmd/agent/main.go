@@ -31,7 +31,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
-	exitDiffer = 3 // --compare found more than may be
+	exitDiffer = 3 // --compare or --session-compare found more than may be
 )
 
 func main() {

@@ -28,6 +28,10 @@ type sessions struct {
 	log     *sessionLog
 	live    bool
 	closed  bool
+	compare bool
+	// threshold is which share of the compared connections may differ.
+	threshold float64
+	sums      bool // of what servers send
 }
 
 // sessionOutput is an output with a name that no other has.
@@ -50,7 +54,7 @@ func openSessions(cfg *Config, in input, log *slog.Logger) (*sessions, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sessions{live: len(cfg.InputFile) == 0}
+	s := &sessions{live: len(cfg.InputFile) == 0, compare: cfg.SessionCompare != "none", threshold: cfg.SessionThreshold, sums: cfg.SessionCompare == "hash"}
 	if s.log, err = openSessionLog(cfg.SessionLog); err != nil {
 		return nil, err
 	}
@@ -94,7 +98,13 @@ func (s *sessions) uniqueName(name string) string {
 }
 
 // feed makes the feed of a shard.
-func (s *sessions) feed() *rec.Feed { return rec.NewFeed(s.hub.Put) }
+func (s *sessions) feed() *rec.Feed {
+	f := rec.NewFeed(s.hub.Put)
+	if s.sums {
+		f.SumAnswers()
+	}
+	return f
+}
 
 // start lets the end of ctx cut the waits of a file's schedule short.
 func (s *sessions) start(ctx context.Context) (stop func() bool) {
@@ -109,7 +119,24 @@ func (s *sessions) drain(ctx context.Context) error {
 		defer cancel()
 		ctx = late
 	}
-	return s.close(ctx)
+	if err := s.close(ctx); err != nil || !s.compare {
+		return err
+	}
+	return s.judge()
+}
+
+// judge fails where a target differs by more than it may.
+func (s *sessions) judge() error {
+	for _, o := range s.outputs {
+		c := o.Stats().Compared
+		switch {
+		case c.Compared() == 0:
+			return differsError{o.name + ": no connection was compared (the summary says why)"}
+		case c.Share() > s.threshold:
+			return differsError{fmt.Sprintf("%s: %d of %d connections differ, more than --session-compare-threshold %g allows", o.name, c.Length+c.Content, c.Compared(), s.threshold)}
+		}
+	}
+	return nil
 }
 
 func (s *sessions) close(ctx context.Context) error {
@@ -126,11 +153,16 @@ func (s *sessions) outcomes() []output.Sessions {
 	var all []output.Sessions
 	for _, o := range s.outputs {
 		st := o.Stats()
+		var compared *output.SessionsCompared
+		if s.compare {
+			c := output.SessionsCompared(st.Compared)
+			compared = &c
+		}
 		all = append(all, output.Sessions{
 			Name: o.name, Captured: st.Captured, Sessions: st.Sessions, Replayed: st.Replayed,
 			Partial: st.Partial, Skipped: st.Skipped,
 			Sent: st.Sent, Received: st.Received, OriginalSent: st.OriginalSent, OriginalReceived: st.OriginalReceived,
-			Stalled: st.Stalled, OtherPort: st.OtherPort, LagSeconds: st.MaxLag.Seconds(),
+			Stalled: st.Stalled, OtherPort: st.OtherPort, LagSeconds: st.MaxLag.Seconds(), Compared: compared,
 		})
 	}
 	return all
@@ -140,7 +172,7 @@ func (s *sessions) outcomes() []output.Sessions {
 type sessionMetrics struct {
 	agent *agent
 
-	sessions, bytes, running, stalled, memory *prometheus.Desc
+	sessions, bytes, running, stalled, compared, memory *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*sessionMetrics)(nil)
@@ -155,13 +187,14 @@ func newSessionMetrics(a *agent) *sessionMetrics {
 		bytes:    desc("gor_session_bytes_total", "Payload of connections that are over: of side original as captured, of side replay as sent to and received from the target.", "output", "side", "direction"),
 		running:  desc("gor_sessions_running", "Connections to the target now.", "output"),
 		stalled:  desc("gor_sessions_stalled_total", "Connections whose target did not answer as the server had.", "output"),
+		compared: desc("gor_session_compared_total", "Connections that are over, by how the target's answers compare: equal, length, content, or uncompared and why; where --session-compare is given.", "output", "verdict", "reason"),
 		memory:   desc("gor_session_memory_bytes", "Bytes of clients that wait for targets."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (m *sessionMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.sessions, m.bytes, m.running, m.stalled, m.memory} {
+	for _, d := range []*prometheus.Desc{m.sessions, m.bytes, m.running, m.stalled, m.compared, m.memory} {
 		out <- d
 	}
 }
@@ -192,6 +225,14 @@ func (m *sessionMetrics) Collect(out chan<- prometheus.Metric) {
 		count(m.bytes, st.Sent, "replay", "sent")
 		count(m.bytes, st.Received, "replay", "received")
 		count(m.stalled, st.Stalled)
+		if s.compare {
+			count(m.compared, st.Compared.Equal, "equal", "")
+			count(m.compared, st.Compared.Length, "length", "")
+			count(m.compared, st.Compared.Content, "content", "")
+			for why, n := range st.Compared.Uncompared {
+				count(m.compared, n, "uncompared", why)
+			}
+		}
 		put(m.running, prometheus.GaugeValue, float64(st.Running), name)
 	}
 	put(m.memory, prometheus.GaugeValue, float64(s.hub.Used()))

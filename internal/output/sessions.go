@@ -24,6 +24,17 @@ type Sessions struct {
 	Stalled    uint64  `json:"stalled"`
 	OtherPort  uint64  `json:"other_port"`
 	LagSeconds float64 `json:"lag_seconds"`
+
+	Compared *SessionsCompared `json:"compared,omitempty"` // nil: not asked for
+}
+
+// SessionsCompared is how the answers compare with those captured. All add up to
+// Sessions.
+type SessionsCompared struct {
+	Equal      uint64            `json:"equal"`
+	Length     uint64            `json:"length"`  // there were more bytes, or fewer
+	Content    uint64            `json:"content"` // as many, but others
+	Uncompared map[string]uint64 `json:"uncompared"`
 }
 
 // text renders a target's sessions for people.
@@ -37,6 +48,12 @@ func (s *Sessions) text(row func(name, format string, args ...any)) {
 	}
 	row("", "sent %s of %s, received %s (the original %s)", bytesText(float64(s.Sent)), bytesText(float64(s.OriginalSent)),
 		bytesText(float64(s.Received)), bytesText(float64(s.OriginalReceived)))
+	if c := s.Compared; c != nil {
+		row("", "compared: %d equal, %d differ in length, %d in content", c.Equal, c.Length, c.Content)
+		for _, why := range slices.Sorted(maps.Keys(c.Uncompared)) {
+			row("", "%d not compared: %s", c.Uncompared[why], why)
+		}
+	}
 	if s.Stalled > 0 {
 		row("", "%d stalled: the target did not answer as the server had (see --session-order)", s.Stalled)
 	}

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"github.com/cespare/xxhash/v2"
+
 	"gortap/internal/flow"
 	"gortap/internal/reassembly"
 )
@@ -33,7 +35,9 @@ type conn struct {
 	served    int64 // bytes that the server sent
 	servedEnd bool
 	servedNs  int64
-	marks     []mark // of bytes behind need
+	servedGap bool           // some of them were not captured
+	sum       *xxhash.Digest // of them; nil: nobody asks
+	marks     []mark         // of bytes behind need
 	need      int64
 	needNs    int64
 
@@ -97,6 +101,10 @@ func (c *conn) guess() {
 
 func (c *conn) emit(e *Event) {
 	e.Session = c.session
+	e.Served, e.ServedGap = c.served, c.servedGap
+	if c.sum != nil {
+		e.ServedSum = c.sum.Sum64()
+	}
 	c.feed.pending = append(c.feed.pending, e)
 }
 
@@ -107,6 +115,9 @@ func (c *conn) Data(d flow.Dir, b []byte, tsNs int64) {
 		return
 	}
 	if d != c.client {
+		if c.sum != nil {
+			_, _ = c.sum.Write(b)
+		}
 		c.progress(int64(len(b)), tsNs)
 		return
 	}
@@ -185,6 +196,7 @@ func (c *conn) Gap(d flow.Dir, n int64, why flow.Gap, tsNs int64) {
 	switch {
 	case c.over:
 	case d != c.client:
+		c.servedGap = true
 		c.progress(n, tsNs)
 	case why == flow.Lost:
 		c.finish(Lost, tsNs)

@@ -3,6 +3,8 @@ package session
 import (
 	"hash/fnv"
 
+	"github.com/cespare/xxhash/v2"
+
 	"gortap/internal/flow"
 	"gortap/internal/proto"
 	"gortap/internal/reassembly"
@@ -18,6 +20,7 @@ type Feed struct {
 	current *flow.Segment // valid while the reassembler works on it
 	pending []*Event
 	batch   uint64 // counts flushes: an event of an earlier one is given away
+	sums    bool
 }
 
 // NewFeed makes a Feed that hands events to put, in order, from Tick and Close. Put
@@ -25,6 +28,9 @@ type Feed struct {
 func NewFeed(put func(*Event)) *Feed {
 	return &Feed{put: put, conns: map[flow.Key]*conn{}}
 }
+
+// SumAnswers lets events tell a sum of what the server sent. It comes first.
+func (f *Feed) SumAnswers() { f.sums = true }
 
 // Segment notes what comes.
 func (f *Feed) Segment(s *flow.Segment) {
@@ -48,6 +54,9 @@ func (f *Feed) Exchange(*proto.Exchange) {}
 func (f *Feed) Open(rc *reassembly.Conn) reassembly.Receiver {
 	c := &conn{feed: f, key: rc.Key, rc: rc}
 	c.session = &Session{ID: rc.ID, Hash: hash(&rc.Key), OpenedNs: rc.Opened}
+	if f.sums {
+		c.sum = xxhash.New()
+	}
 	f.conns[rc.Key] = c
 	if s := f.current; s != nil && s.Key == rc.Key {
 		c.note(s)

@@ -71,6 +71,11 @@ type Event struct {
 	Need    int64
 	NeedNs  int64
 	NeedEnd bool
+	// Served is how many bytes the server had sent, and ServedSum their XXH64, where
+	// the Feed makes sums. ServedGap says that some were not captured.
+	Served    int64
+	ServedSum uint64
+	ServedGap bool
 	// Received is, with Over, how many bytes the server sent in all.
 	Received int64
 	Data     []byte

@@ -53,6 +53,10 @@ type Config struct {
 	MaxWait time.Duration // longest pause within a session; 0: as recorded
 	Timeout time.Duration // of connecting, and of a write that the target does not take
 	Max     int           // sessions at once
+	// Ramp is how long it takes until all sessions are admitted; their share grows
+	// from none.
+	Ramp    time.Duration
+	Compare Compare
 	// MaxQueue bounds the bytes of one session that wait for the target.
 	MaxQueue int
 	// Live refuses the very server that the sessions were captured from.

@@ -21,6 +21,8 @@ type Output struct {
 	stats   stats
 	rate    *process.Rate
 	warned  sync.Once
+	buffers sync.Pool // of readers that sum
+	began   time.Time // when the first session was due
 
 	mu      sync.Mutex
 	plays   map[uint64][]*play // by session, while events of it come
@@ -39,6 +41,7 @@ func New(cfg Config) (*Output, error) {
 		cfg: cfg, target: netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()),
 		plays: map[uint64][]*play{}, all: map[*play]struct{}{},
 	}
+	o.buffers.New = func() any { return new([digestAtOnce]byte) }
 	if cfg.Limit.PerSecond > 0 {
 		o.rate = process.NewRate(cfg.Limit.PerSecond)
 	}
@@ -107,9 +110,12 @@ func (o *Output) open(s *rec.Session, due time.Time) {
 	if copies == 0 {
 		o.open1(s, 0, due, sampled)
 	}
+	admitted := o.admitted(s, due, copies)
 	for n := range copies {
 		why := none
 		switch {
+		case n >= admitted:
+			why = ramped
 		case o.cfg.Live && o.target == s.Server:
 			why = sameServer
 		case !o.allow():
@@ -117,6 +123,25 @@ func (o *Output) open(s *rec.Session, due time.Time) {
 		}
 		o.open1(s, n, due, why)
 	}
+}
+
+// admitted is how many copies of a session the ramp lets through by now. What it lets
+// through at some time, it does later.
+func (o *Output) admitted(s *rec.Session, due time.Time, copies int) int {
+	if o.cfg.Ramp <= 0 {
+		return copies
+	}
+	if due.IsZero() {
+		due = time.Now()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.began.IsZero() {
+		o.began = due
+	}
+	limit := o.cfg.Limit
+	limit.Connections *= min(due.Sub(o.began).Seconds()/o.cfg.Ramp.Seconds(), 1)
+	return limit.Copies(s.Hash)
 }
 
 // allow reports whether one more may begin within the limit of a second.
@@ -164,6 +189,9 @@ func (o *Output) book(l *Line, s *rec.Session, n int, why reason) {
 		l.Outcome = "partial"
 	}
 	l.Reason = reasonNames[why]
+	if o.cfg.Compare != CompareNone && l.Compared == nil {
+		l.Compared = uncomparedFor(why)
+	}
 	o.stats.end(l, why)
 	if o.cfg.Log != nil {
 		o.cfg.Log(l)

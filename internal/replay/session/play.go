@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	rec "gortap/internal/session"
 )
 
@@ -48,6 +50,8 @@ type play struct {
 	base   int64     // what the target had answered by then
 	need   int64     // and the server
 	gone   bool      // aborted, as the client did
+
+	comparing comparing
 }
 
 // add appends an event. It never waits.
@@ -158,6 +162,9 @@ func (p *play) perform(ctx context.Context) reason {
 		return connectFail
 	}
 	p.reader.wake = p.wake
+	if p.comparing.how = p.out.cfg.Compare; p.comparing.how == CompareHashes {
+		p.reader.sum, p.reader.buffers = xxhash.New(), &p.out.buffers
+	}
 	var reading sync.WaitGroup
 	reading.Go(func() { p.reader.run(raw) })
 	p.lastAt, p.lastNs = began, p.session.OpenedNs
@@ -219,6 +226,7 @@ func (p *play) act(ctx context.Context, e *rec.Event) reason {
 	if now := time.Now(); now.Sub(due) > drift {
 		p.lastAt = now
 	}
+	p.compareAct(e)
 	p.base, p.need = p.reader.forget(), e.Need
 	switch e.Kind {
 	case rec.Write:
@@ -354,6 +362,12 @@ func (p *play) leave(ctx context.Context, e *rec.Event) reason {
 		w := waiting{order: ByBytes, end: true, since: time.Now(), until: until, stall: p.out.cfg.Stall}
 		p.watch(ctx, &w)
 	}
+	why := p.left(ctx, e)
+	p.compareEnd(e, why)
+	return why
+}
+
+func (p *play) left(ctx context.Context, e *rec.Event) reason {
 	switch {
 	case p.gone:
 	case ctx.Err() != nil:
@@ -362,24 +376,4 @@ func (p *play) leave(ctx context.Context, e *rec.Event) reason {
 		return targetGone
 	}
 	return reasonOf(e.End)
-}
-
-func reasonOf(end rec.End) reason {
-	switch end {
-	case rec.Lost:
-		return lost
-	case rec.Truncated:
-		return truncated
-	case rec.NotCopied:
-		return notCopied
-	case rec.Evicted:
-		return evicted
-	case rec.Expired:
-		return expired
-	case rec.Unfinished:
-		return unfinished
-	case rec.MidStream:
-		return midStream
-	}
-	return none
 }

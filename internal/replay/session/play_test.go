@@ -140,6 +140,13 @@ func (s *stage) close() {
 				sum += n
 			}
 		}
+		verdicts := st.Compared.Compared()
+		for _, n := range st.Compared.Uncompared {
+			verdicts += n
+		}
+		if o.cfg.Compare != CompareNone && verdicts != st.Sessions {
+			s.t.Errorf("%s: %d verdicts on %d sessions: %+v", o.Name(), verdicts, st.Sessions, st.Compared)
+		}
 		if sum != st.Sessions || st.Running != 0 {
 			s.t.Errorf("%s: %d sessions, %d accounted for, %d run", o.Name(), st.Sessions, sum, st.Running)
 		}

@@ -1,10 +1,12 @@
 package session
 
 import (
+	"errors"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,30 +21,60 @@ const (
 // reader takes what the target answers, beside the writer, so that neither waits for
 // the other.
 type reader struct {
-	wake func() // tells the writer that something came
+	wake    func()     // tells the writer that something came
+	buffers *sync.Pool // of [digestAtOnce]byte, where sums are made
+	held    *[digestAtOnce]byte
 
 	mu    sync.Mutex
+	sum   *xxhash.Digest // of what came; nil: it is thrown away unseen
 	now   answered
 	marks []answered // since the writer's last act
 }
 
 // run reads until the target ends or the connection is closed.
 func (r *reader) run(raw syscall.RawConn) {
+	receive := r.discard
+	if r.sum != nil {
+		receive = r.digest
+	}
 	for {
-		var n uintptr
+		var n int64
 		var errno syscall.Errno
 		err := raw.Read(func(fd uintptr) bool {
 			for {
-				n, _, errno = unix.Syscall6(unix.SYS_RECVFROM, fd, 0, discardAtOnce, unix.MSG_TRUNC|unix.MSG_DONTWAIT, 0, 0)
+				n, errno = receive(fd)
 				if errno != unix.EINTR {
 					return errno != unix.EAGAIN
 				}
 			}
 		})
-		if !r.took(int64(n), err != nil || errno != 0) {
+		if !r.took(n, err != nil || errno != 0) {
 			return
 		}
 	}
+}
+
+func (*reader) discard(fd uintptr) (int64, syscall.Errno) {
+	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, 0, discardAtOnce, unix.MSG_TRUNC|unix.MSG_DONTWAIT, 0, 0)
+	return int64(n), errno
+}
+
+// digestAtOnce bounds a read whose bytes are wanted.
+const digestAtOnce = 32 << 10
+
+// digest reads what is to be summed. The buffer is only taken while there is something:
+// sessions that wait have none.
+func (r *reader) digest(fd uintptr) (int64, syscall.Errno) {
+	b := r.buffers.Get().(*[digestAtOnce]byte)
+	n, err := unix.Read(int(fd), b[:])
+	if err != nil {
+		r.buffers.Put(b)
+		var errno syscall.Errno
+		errors.As(err, &errno)
+		return 0, errno
+	}
+	r.held = b
+	return int64(n), 0
 }
 
 // took notes n bytes, 0 at the end, and reports whether to go on.
@@ -50,6 +82,11 @@ func (r *reader) took(n int64, failed bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.wake()
+	if r.held != nil {
+		_, _ = r.sum.Write(r.held[:n])
+		r.buffers.Put(r.held)
+		r.held = nil
+	}
 	r.now.at = time.Now()
 	if failed || n == 0 {
 		r.now.over, r.now.reset = true, failed
@@ -70,6 +107,17 @@ func (r *reader) look() answered {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.now
+}
+
+// answer returns what there is until now, with its sum.
+func (r *reader) answer() answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := answer{bytes: r.now.bytes}
+	if r.sum != nil {
+		a.sum = r.sum.Sum64()
+	}
+	return a
 }
 
 // when returns when the target had answered so many bytes.

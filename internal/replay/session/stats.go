@@ -1,8 +1,11 @@
 package session
 
 import (
+	"maps"
 	"sync"
 	"time"
+
+	rec "gortap/internal/session"
 )
 
 // reason says why a session was not replayed, or not to its end. The set is fixed:
@@ -13,6 +16,7 @@ const (
 	none        reason = iota
 	midStream          // skipped: it began before the capture
 	sampled            // not in the share that is played
+	ramped             // the ramp admits fewer at this time
 	overRate           // more new sessions than the limit of a second
 	tooMany            // too many at once
 	sameServer         // the target is the captured server itself
@@ -33,12 +37,33 @@ const (
 )
 
 var reasonNames = [numReasons]string{
-	"", "mid-stream", "sample", "rate", "max-sessions", "same-server", "connect", "connect-timeout", "address",
+	"", "mid-stream", "sample", "ramp", "rate", "max-sessions", "same-server", "connect", "connect-timeout", "address",
 	"lost", "truncated", "not-copied", "evicted", "expired", "unfinished", "target-closed", "write-timeout", "queue-full", "stopped",
 }
 
 // skips reports whether nothing of the session was sent.
 func (r reason) skips() bool { return r > none && r < lost }
+
+// reasonOf is why a session is partial, or skipped, whose recording ended so.
+func reasonOf(end rec.End) reason {
+	switch end {
+	case rec.Lost:
+		return lost
+	case rec.Truncated:
+		return truncated
+	case rec.NotCopied:
+		return notCopied
+	case rec.Evicted:
+		return evicted
+	case rec.Expired:
+		return expired
+	case rec.Unfinished:
+		return unfinished
+	case rec.MidStream:
+		return midStream
+	}
+	return none
+}
 
 // Stats is what became of an output's sessions. After Close, Sessions = Replayed +
 // all of Partial + all of Skipped.
@@ -56,6 +81,8 @@ type Stats struct {
 	Stalled   uint64 // sessions whose target did not answer as the server had
 	OtherPort uint64 // sessions whose client's port was not free
 	MaxLag    time.Duration
+
+	Compared ComparedStats
 }
 
 type stats struct {
@@ -94,12 +121,17 @@ func (s *stats) end(l *Line, why reason) {
 		s.OtherPort++
 	}
 	s.MaxLag = max(s.MaxLag, l.lag)
+	if l.Compared != nil {
+		s.Compared.add(l.Compared)
+	}
 }
 
 func (s *stats) read() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.Stats
+	out.Compared.Uncompared = map[string]uint64{}
+	maps.Copy(out.Compared.Uncompared, s.Compared.Uncompared)
 	out.Partial, out.Skipped = named(&s.partial), named(&s.skipped)
 	return out
 }
@@ -137,6 +169,8 @@ type Line struct {
 	Connect          float64 `json:"connect_seconds"`
 	Duration         float64 `json:"duration_seconds"`
 	OriginalDuration float64 `json:"original_duration_seconds"`
+	// Compared is how the answers compare, where that is asked for.
+	Compared *Compared `json:"compared,omitempty"`
 
 	lag time.Duration
 }
