@@ -33,6 +33,7 @@ type agent struct {
 	outputs  []output.Output
 	records  *records  // nil: nothing takes any
 	sessions *sessions // nil: no connections are replayed
+	insights *insights // nil: exchanges are only counted
 	shards   []*pipeline.Shard
 	web      *web.Server
 	// governor keeps a live capture within its limits; nil: there is none.
@@ -111,6 +112,9 @@ func (a *agent) open() error {
 	if a.sessions, err = openSessions(a.cfg, a.input, a.log); err != nil {
 		return err
 	}
+	if a.insights, err = openInsights(a.cfg); err != nil {
+		return err
+	}
 	if l, ok := a.input.(*live); ok && a.cfg.Degrade {
 		a.governor = newGovernor(a.cfg, l, a.log)
 		a.governor.tell(a.outputs, a.records != nil || a.sessions != nil)
@@ -137,6 +141,9 @@ func (a *agent) newShard(i int) *pipeline.Shard {
 	}
 	if a.sessions != nil {
 		feeds = append(feeds, a.sessions.feed())
+	}
+	if a.insights != nil {
+		feeds = append(feeds, a.insights.intake.Feed())
 	}
 	return pipeline.NewShard(pipeline.Options{
 		Account: a.account.Shard(i),
@@ -205,6 +212,9 @@ func (a *agent) run(ctx context.Context) error {
 	err := a.input.run(ctx, handlers)
 	for _, s := range a.shards {
 		s.Close()
+	}
+	if a.insights != nil {
+		a.insights.intake.Close()
 	}
 	if a.records != nil {
 		err = errors.Join(err, a.records.drain(ctx, a.env))
@@ -301,6 +311,9 @@ func (a *agent) close() error {
 	}
 	if a.sessions != nil {
 		err = errors.Join(err, a.sessions.close(ctx))
+	}
+	if a.insights != nil {
+		a.insights.intake.Close()
 	}
 	if a.input != nil {
 		err = errors.Join(err, a.input.close())

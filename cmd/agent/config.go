@@ -46,6 +46,9 @@ type Config struct {
 	MaxPaths    int           `mapstructure:"max-paths"`
 	MaxServices int           `mapstructure:"max-services"`
 
+	Insight       bool `mapstructure:"insight"`
+	InsightMemory Size `mapstructure:"insight-memory"`
+
 	OutputJSONL  string   `mapstructure:"output-jsonl"`
 	OutputFile   []string `mapstructure:"output-file"`
 	OutputNull   bool     `mapstructure:"output-null"`

@@ -71,6 +71,9 @@ func accountFlags(f *pflag.FlagSet) {
 	f.StringSlice("path-pattern", nil, "path `TEMPLATES` tried before the built-in ones: '/users/{id}/posts/{slug}'")
 	f.Int("max-paths", 200, "path labels per service; beyond it path=\"(other)\"")
 	f.Int("max-services", 1000, "service labels; beyond it service=\"(other)\"")
+	memory := Size(32 << 20)
+	f.Bool("insight", true, "keep who used how much over the last day, and look for waste in it")
+	f.Var(&memory, "insight-memory", "memory of that, at most; the smallest are summed up where it is not enough")
 }
 
 func outputFlags(f *pflag.FlagSet) {

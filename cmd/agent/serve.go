@@ -23,6 +23,7 @@ func (a *agent) listen() error {
 		a.account,
 		newStageMetrics(a),
 		newSessionMetrics(a),
+		newInsightMetrics(a),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {

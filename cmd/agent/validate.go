@@ -36,6 +36,7 @@ func (c *Config) validate() error {
 		{c.MaxBuffered > 0 && c.MaxBufferedConn > 0, "--max-buffered, --max-buffered-per-direction: want positive sizes"},
 		{c.MaxConnections > 0, "--max-connections: want a positive number"},
 		{c.HTTPMaxHead >= 1024, "--http-max-head: want at least 1KiB"},
+		{c.InsightMemory >= 1<<20, "--insight-memory: want at least 1MiB"},
 		{c.MaxPaths > 0 && c.MaxServices > 0, "--max-paths, --max-services: want positive numbers"},
 		{c.ExitAfter >= 0, "--exit-after: want a duration that is not negative"},
 		{c.MemoryMax >= 0, "--go-memory-limit: want a size, or 0 for none"},

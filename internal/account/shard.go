@@ -102,7 +102,7 @@ func (s *Shard) Begin(x *proto.Exchange) {
 		st.ledger.service = svc
 	}
 	e := s.exchangeEndpoint(svc, x)
-	x.Service, x.Path, x.User = svc.name, e.path, e
+	x.Service, x.MethodLabel, x.Path, x.User = svc.name, e.method, e.path, e
 }
 
 // exchangeService returns the service of a request. One without a host goes to

@@ -28,6 +28,14 @@ type Observation struct {
 	// from the last byte of the request to the first of the response; -1 where unknown.
 	Duration, TTFB time.Duration
 	Complete       bool
+	Incomplete     proto.Reason // why not
+	// Upgraded says that this is what an Upgrade led to: its request was counted as
+	// an exchange before it.
+	Upgraded bool
+	// Retransmitted are payload bytes of the connection that were sent again, both
+	// directions, as far as they were known when the exchange ended and no exchange
+	// before it was told of them.
+	Retransmitted uint64
 	// HasHead says that the headers were seen: not where the source is a list of
 	// exchanges without them.
 	HasHead bool
@@ -39,6 +47,14 @@ type Observation struct {
 	// Sample is the beginning of the response's body as transferred, at most
 	// SampleSize bytes; nil where none was kept.
 	Sample []byte
+}
+
+// Failed says whether it counts as an error: a status of 400 and more, a grpc-status
+// that is not 0, or no whole response because the connection ended. What is incomplete
+// because of the capture is none.
+func (o *Observation) Failed() bool {
+	return o.Status >= 400 || o.HasCode && o.Code != 0 && o.Protocol == proto.GRPC ||
+		o.Incomplete == proto.Aborted || o.Incomplete == proto.NoResponse
 }
 
 // SampleSize is how much of a body is looked at.

@@ -7,9 +7,11 @@ type Query struct {
 	FromNs, ToNs int64 // Unix nanoseconds; 0: the beginning, now
 	// Each that is not empty must be equal; Client is an address without port.
 	Service, Method, Path, Client string
-	Search                        string // a part of any name, in any case
-	Rows                          int    // of each list at most; 0: 50
-	Points                        int    // of each series about; 0: 60
+	// Search leaves rows out of the lists that do not have it in one of their names,
+	// in any case. Total and the distributions do not depend on it.
+	Search string
+	Rows   int // of each list at most; 0: 50
+	Points int // of each series about; 0: 60
 }
 
 // View is who used how much in a time. Bytes are wire bytes.
@@ -27,9 +29,14 @@ type View struct {
 	Pairs     []Row     `json:"pairs"`     // client address and service
 	Statuses  []Row     `json:"statuses"`
 	// More is how many rows each list has beyond what it shows, by its JSON name.
-	More      map[string]int `json:"more"`
-	Sizes     []Bin          `json:"sizes"`     // of responses' bodies, bytes
-	Durations []Bin          `json:"durations"` // nanoseconds
+	More map[string]int `json:"more"`
+	// Sizes (of responses' bodies, bytes) and Durations (nanoseconds) are of whole
+	// minutes, of tens of minutes where From is long ago, then of hours. They are not
+	// kept by client.
+	Sizes     []Bin `json:"sizes"`
+	Durations []Bin `json:"durations"`
+	// Notes say, in sentences, what of this is not exact and why.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Row is a line of a list. Which names are set depends on the list.
@@ -40,15 +47,20 @@ type Row struct {
 	Client  string `json:"client,omitempty"` // address or network
 	Status  int    `json:"status,omitempty"`
 
-	Requests      uint64  `json:"requests"`
-	Errors        uint64  `json:"errors"` // status 400 and more, grpc-status that is not 0, incomplete
-	RequestBytes  uint64  `json:"request_bytes"`
-	ResponseBytes uint64  `json:"response_bytes"`
-	Connections   uint64  `json:"connections"`
-	Share         float64 `json:"share"`        // of the bytes of the View's time, 0 to 1
-	RequestRate   float64 `json:"request_rate"` // a second
-	ByteRate      float64 `json:"byte_rate"`    // a second, both directions
-	// Of the responses' bodies in bytes, and of the durations in nanoseconds.
+	Requests      uint64 `json:"requests"`
+	Errors        uint64 `json:"errors"` // see Observation.Failed
+	RequestBytes  uint64 `json:"request_bytes"`
+	ResponseBytes uint64 `json:"response_bytes"`
+	Connections   uint64 `json:"connections"`   // that began with an exchange of this row
+	Retransmitted uint64 `json:"retransmitted"` // payload bytes sent again, of its connections
+	// Partial says that the row was not kept by name all the time: it had more than
+	// this, which is in (rest).
+	Partial     bool    `json:"partial,omitempty"`
+	Share       float64 `json:"share"`        // of the bytes of the View's time, 0 to 1
+	RequestRate float64 `json:"request_rate"` // a second
+	ByteRate    float64 `json:"byte_rate"`    // a second, both directions
+	// Of the responses' bodies in bytes, and of the durations in nanoseconds; not kept
+	// by client and by status, where they are 0.
 	SizeP50     int64 `json:"size_p50"`
 	SizeP99     int64 `json:"size_p99"`
 	DurationP50 int64 `json:"duration_p50"`

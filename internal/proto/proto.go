@@ -169,6 +169,8 @@ type Exchange struct {
 	Path string
 	// Service is the metric label. The account fills it in Begin.
 	Service string
+	// MethodLabel is the label of Method. The account fills it in Begin.
+	MethodLabel string
 	// User is for the sink; the parsers do not touch it but to clear it.
 	User any
 }

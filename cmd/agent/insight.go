@@ -1,0 +1,101 @@
+package main
+
+import (
+	"gortap/internal/insight"
+	"gortap/internal/insight/intake"
+	"gortap/internal/output"
+	"gortap/internal/process/redact"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// insights is the part of a run that keeps exchanges to be looked at: on the web page,
+// in agent top, in reports. It is nil with --insight=false.
+type insights struct {
+	store  *insight.Store
+	intake *intake.Intake
+}
+
+// insightShare is the part of --max-memory that insight may have.
+const insightShare = 16
+
+func openInsights(cfg *Config) (*insights, error) {
+	if !cfg.Insight {
+		return nil, nil
+	}
+	memory := int(cfg.InsightMemory)
+	if cfg.MaxMemory > 0 {
+		memory = min(memory, int(cfg.MaxMemory)/insightShare)
+	}
+	in := &insights{store: insight.NewStore(insight.NewBook(insight.Config{MemoryBytes: memory}), nil)}
+	c := intake.Config{Store: in.store, Wait: len(cfg.InputFile) > 0}
+	if cfg.Redact {
+		var err error
+		c.Redact, err = redact.New(redact.Config{Parameters: append(output.SensitiveParameters(), cfg.RedactParams...)})
+		if err != nil {
+			return nil, usageError{err}
+		}
+	}
+	in.intake = intake.New(c)
+	return in, nil
+}
+
+// source is what shows ask; nil where there is none.
+func (a *agent) source() insight.Source {
+	if a.insights == nil {
+		return nil
+	}
+	return a.insights.store
+}
+
+// insightMetrics tells what insight holds and what it missed.
+type insightMetrics struct {
+	agent *agent
+
+	exchanges, late, rows, memory, missing *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*insightMetrics)(nil)
+
+func newInsightMetrics(a *agent) *insightMetrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &insightMetrics{
+		agent:     a,
+		exchanges: desc("gor_insight_exchanges_total", "Exchanges that insight has counted."),
+		missing:   desc("gor_insight_missing_total", "Exchanges that insight missed (queue-full), or whose headers it did not look at.", "reason"),
+		late:      desc("gor_insight_late_total", "Exchanges that ended longer ago than insight keeps anything; counted when they were seen."),
+		rows:      desc("gor_insight_rows", "Names that insight keeps apart; what has no room is summed up in (rest).", "kind"),
+		memory:    desc("gor_insight_memory_bytes", "Memory of insight's sums over time."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *insightMetrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.exchanges, m.missing, m.late, m.rows, m.memory} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *insightMetrics) Collect(out chan<- prometheus.Metric) {
+	in := m.agent.insights
+	if in == nil {
+		return
+	}
+	put := func(d *prometheus.Desc, kind prometheus.ValueType, n float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, kind, n, labels...)
+	}
+	st := in.store.Stats()
+	put(m.exchanges, prometheus.CounterValue, float64(st.Observed))
+	put(m.late, prometheus.CounterValue, float64(st.Late))
+	put(m.memory, prometheus.GaugeValue, float64(st.MemoryBytes))
+	put(m.rows, prometheus.GaugeValue, float64(st.Services), "service")
+	put(m.rows, prometheus.GaugeValue, float64(st.Endpoints), "endpoint")
+	put(m.rows, prometheus.GaugeValue, float64(st.Clients), "client")
+	put(m.rows, prometheus.GaugeValue, float64(st.Combinations), "combination")
+	for i, n := range in.intake.Stats().Missing {
+		put(m.missing, prometheus.CounterValue, float64(n), intake.Reason(i).String())
+	}
+}

@@ -1,0 +1,114 @@
+package insight
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+const second = int64(time.Second)
+
+// day is when the tests' traffic begins.
+var day = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano()
+
+// observation is the n-th of its kind.
+func observation(endNs int64, service, path, client string, status int, bytes int64) *Observation {
+	return &Observation{
+		StartNs: endNs - second/100, EndNs: endNs, Conn: 1, Protocol: "http/1.1",
+		Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Server: netip.MustParseAddrPort("192.0.2.1:80"),
+		Service: service, Method: "GET", Path: path, Target: path, Status: status,
+		RequestBytes: 100, ResponseBytes: bytes, ResponseSize: bytes, Duration: time.Second / 100, Complete: true,
+	}
+}
+
+// random is traffic of more names than a small Book has room for.
+func random(r *rand.Rand, endNs int64) *Observation {
+	// The square prefers small numbers: some names come much more often.
+	pick := func(n int) int { f := r.Float64(); return int(f * f * float64(n)) }
+	o := observation(endNs, fmt.Sprintf("s%d", pick(9)), fmt.Sprintf("/p%d", pick(40)),
+		fmt.Sprintf("10.0.%d.%d", pick(2), pick(30)), []int{200, 200, 200, 404, 500}[r.IntN(5)], int64(r.IntN(50000)))
+	o.First = r.IntN(4) == 0
+	return o
+}
+
+// check holds every list of a View against its total.
+func check(t *testing.T, v *View) {
+	t.Helper()
+	for name, rows := range map[string][]Row{
+		"services": v.Services, "endpoints": v.Endpoints, "clients": v.Clients, "networks": v.Networks, "pairs": v.Pairs, "statuses": v.Statuses,
+	} {
+		if v.More[name] > 0 {
+			t.Fatalf("%s: %d more rows", name, v.More[name])
+		}
+		var sum Row
+		bytes, counts := make([]float64, len(v.Total.Bytes)), make([]float64, len(v.Total.Bytes))
+		for _, r := range rows {
+			sum.Requests += r.Requests
+			sum.Errors += r.Errors
+			sum.Connections += r.Connections
+			sum.RequestBytes += r.RequestBytes
+			sum.ResponseBytes += r.ResponseBytes
+			for i := range r.Bytes {
+				bytes[i] += r.Bytes[i]
+				counts[i] += r.Counts[i]
+				if r.Bytes[i] < 0 || r.Counts[i] < 0 {
+					t.Fatalf("%s: %+v is below zero at %d", name, r, i)
+				}
+			}
+		}
+		w := &v.Total
+		if sum.Requests != w.Requests || sum.Errors != w.Errors || sum.Connections != w.Connections || sum.RequestBytes != w.RequestBytes || sum.ResponseBytes != w.ResponseBytes {
+			t.Errorf("%s add up to %d requests, %d errors, %d connections, %d and %d bytes; the total has %d, %d, %d, %d and %d", name,
+				sum.Requests, sum.Errors, sum.Connections, sum.RequestBytes, sum.ResponseBytes,
+				w.Requests, w.Errors, w.Connections, w.RequestBytes, w.ResponseBytes)
+		}
+		for i := range bytes {
+			if bytes[i] != w.Bytes[i] || counts[i] != w.Counts[i] {
+				t.Fatalf("%s: at point %d they add up to %.0f bytes of %.0f, %.0f requests of %.0f", name, i, bytes[i], w.Bytes[i], counts[i], w.Counts[i])
+			}
+		}
+	}
+}
+
+// TestListsAddUp: whatever has no room, every list of every view adds up to its total,
+// and the total is what happened.
+func TestListsAddUp(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"room for all":        {},
+		"few names":           {Services: 3, Endpoints: 10, Clients: 20, Combinations: 50},
+		"little memory":       {MemoryBytes: 400 << 10},
+		"few and little":      {Services: 2, Endpoints: 5, Clients: 5, Combinations: 5, MemoryBytes: 64 << 10},
+		"short steps of time": {Steps: [3]Steps{{time.Second, 60 * time.Second}, {5 * time.Second, 2 * time.Minute}, {20 * time.Second, 10 * time.Minute}}, Clients: 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, 2))
+			b := NewBook(cfg)
+			var requests, bytes uint64
+			now := day
+			for i := range 30000 {
+				now += r.Int64N(20 * second / 1000)
+				o := random(r, now-r.Int64N(3*second))
+				requests++
+				bytes += uint64(o.RequestBytes + o.ResponseBytes)
+				b.Observe(o)
+				if i%50 == 0 {
+					b.Tick(now)
+				}
+			}
+			if v := b.View(Query{}); v.Total.Requests != requests || v.Total.RequestBytes+v.Total.ResponseBytes != bytes {
+				t.Errorf("got %d requests and %d bytes of %d and %d", v.Total.Requests, v.Total.RequestBytes+v.Total.ResponseBytes, requests, bytes)
+			}
+			for _, q := range []Query{
+				{}, {Service: "s0"}, {Service: "s0", Path: "/p0"}, {Method: "GET"}, {Path: "/p1"}, {Client: "10.0.0.0"},
+				{Client: "10.0.0.0", Service: "s0"}, {Service: "none"}, {Client: "no address"},
+				{FromNs: now - 40*second}, {FromNs: day + 100*second, ToNs: day + 130*second}, {FromNs: now - 100*second, Service: "s1", Points: 7},
+			} {
+				q.Rows = maxRows
+				v := b.View(q)
+				check(t, &v)
+			}
+		})
+	}
+}

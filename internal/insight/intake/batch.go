@@ -1,0 +1,78 @@
+package intake
+
+import (
+	"net/netip"
+
+	"gortap/internal/proto"
+)
+
+const (
+	batchEntries = 256
+	batchBytes   = 128 << 10 // above it a batch is full
+	maxKept      = 512 << 10 // beyond it its memory is not used again
+	maxHead      = 16 << 10
+	maxTarget    = 4 << 10
+	maxHost      = 255
+)
+
+// batch is a number of exchanges on their way to the goroutine that looks at them.
+type batch struct {
+	entries []entry
+	bytes   []byte // what the spans of entries point into
+	nowNs   int64  // the capture's clock
+}
+
+// entry is an exchange.
+type entry struct {
+	startNs, endNs            int64
+	conn                      uint64
+	client, server            netip.AddrPort
+	service, method, path     string
+	protocol                  proto.Protocol
+	status, code              int32
+	flags                     flags
+	incomplete                proto.Reason
+	requestBytes, requestSize int64
+	responseBytes             int64
+	responseSize              int64
+	durationNs, ttfbNs        int64
+	hashes                    [2]uint64 // by proto.Side
+	host, target, sample      span
+	heads                     [2]span
+}
+
+type flags uint8
+
+const (
+	first flags = 1 << iota
+	upgraded
+	hasCode
+	hasHead
+	hasRequestHash
+	hasResponseHash
+)
+
+// span is a part of a batch's bytes.
+type span struct{ from, to uint32 }
+
+func newBatch() *batch {
+	return &batch{entries: make([]entry, 0, batchEntries), bytes: make([]byte, 0, batchBytes)}
+}
+
+func (b *batch) reset() {
+	if cap(b.bytes) > maxKept {
+		b.bytes = make([]byte, 0, batchBytes)
+	}
+	clear(b.entries) // they hold strings
+	b.entries, b.bytes, b.nowNs = b.entries[:0], b.bytes[:0], 0
+}
+
+func (b *batch) full() bool { return len(b.entries) == batchEntries || len(b.bytes) >= batchBytes }
+
+func (b *batch) keep(data []byte) span {
+	from := len(b.bytes)
+	b.bytes = append(b.bytes, data...)
+	return span{uint32(from), uint32(len(b.bytes))}
+}
+
+func (b *batch) text(s span) []byte { return b.bytes[s.from:s.to] }

@@ -1,0 +1,280 @@
+package intake
+
+import (
+	"hash/maphash"
+	"time"
+
+	"gortap/internal/insight"
+	"gortap/internal/proto"
+)
+
+// Feed takes the exchanges of one shard: a pipeline.MessageFeed. Its methods are
+// called by the shard's goroutine alone. In steady state they do not allocate.
+type Feed struct {
+	in     *Intake
+	batch  *batch
+	open   map[*proto.Exchange]*pending
+	recent struct { // saves most of the look-ups: a message comes in one go
+		x *proto.Exchange
+		p *pending
+	}
+	free    *pending
+	samples sampler
+	nowNs   int64
+	sentNs  int64 // when a batch was handed over last
+}
+
+// pending is what is kept of an exchange that goes on.
+type pending struct {
+	heads  []byte // of the request, then of the response
+	length [2]int // of each; -1: too large
+	bodies [2]body
+	sample []byte // of the response's body; nil: none is taken
+	next   *pending
+}
+
+// body is as much as was seen of one.
+type body struct {
+	hash maphash.Hash
+	n    int64
+}
+
+// batchDelay is how long exchanges wait for others. The clock is told as often.
+const batchDelay = int64(100 * time.Millisecond)
+
+// Feed makes the entrance of a shard.
+func (in *Intake) Feed() *Feed {
+	return &Feed{in: in, batch: newBatch(), open: map[*proto.Exchange]*pending{}, samples: newSampler()}
+}
+
+// Begin takes an exchange whose first head is known.
+func (f *Feed) Begin(x *proto.Exchange) {
+	p := f.free
+	if p == nil {
+		p = &pending{}
+		for side := range p.bodies {
+			p.bodies[side].hash.SetSeed(f.in.seed)
+		}
+	} else {
+		f.free, p.next = p.next, nil
+	}
+	f.open[x] = p
+	f.recent.x, f.recent.p = x, p
+}
+
+func (f *Feed) find(x *proto.Exchange) *pending {
+	if f.recent.x != x {
+		f.recent.x, f.recent.p = x, f.open[x]
+	}
+	return f.recent.p
+}
+
+// Payload takes bytes of a message.
+func (f *Feed) Payload(x *proto.Exchange, s proto.Side, part proto.Part, b []byte) {
+	if part != proto.Head && part != proto.Body {
+		return
+	}
+	p := f.find(x)
+	switch {
+	case p == nil || x.Upgraded:
+	case part == proto.Head:
+		if len(b) > maxHead || s == proto.Client && p.length[proto.Server] != 0 {
+			p.length[s] = -1
+			return
+		}
+		p.heads = append(p.heads, b...)
+		p.length[s] = len(b)
+	default:
+		f.body(x, p, s, b)
+	}
+}
+
+func (f *Feed) body(x *proto.Exchange, p *pending, s proto.Side, b []byte) {
+	m := &p.bodies[s]
+	if s == proto.Server && m.n == 0 && p.sample == nil {
+		p.sample = f.samples.take(x)
+	}
+	m.n += int64(len(b))
+	m.hash.Write(b)
+	if p.sample != nil && s == proto.Server {
+		p.sample = append(p.sample, b[:min(len(b), cap(p.sample)-len(p.sample))]...)
+	}
+}
+
+// Ended takes the end of one message.
+func (f *Feed) Ended(*proto.Exchange, proto.Side) {}
+
+// Closed takes the end of a connection.
+func (f *Feed) Closed(*proto.Conn) {}
+
+// Exchange takes the end of both messages.
+func (f *Feed) Exchange(x *proto.Exchange) {
+	p := f.find(x)
+	delete(f.open, x)
+	f.recent.x = nil
+	if f.batch.full() {
+		f.handOver()
+	}
+	b := f.batch
+	b.entries = append(b.entries, entry{})
+	e := &b.entries[len(b.entries)-1]
+	e.fill(x)
+	e.host = b.keep(x.Host[:min(len(x.Host), maxHost)])
+	e.target = b.keep(x.Target[:min(len(x.Target), maxTarget)])
+	if p != nil {
+		f.add(b, e, x, p)
+		f.release(p)
+	}
+}
+
+// add takes what is kept of heads and bodies.
+func (f *Feed) add(b *batch, e *entry, x *proto.Exchange, p *pending) {
+	if f.in.pressed() {
+		f.in.missing[HeadShed].Add(1)
+		return
+	}
+	seen := [2]bool{x.Request.Seen, x.Response.Seen}
+	if !x.Upgraded && (p.length[proto.Client] > 0 || !seen[proto.Client]) && (p.length[proto.Server] > 0 || !seen[proto.Server]) {
+		e.flags |= hasHead
+		e.heads[proto.Client] = b.keep(p.heads[:p.length[proto.Client]])
+		e.heads[proto.Server] = b.keep(p.heads[p.length[proto.Client]:])
+	} else if p.length[proto.Client] < 0 || p.length[proto.Server] < 0 {
+		f.in.missing[HeadLarge].Add(1)
+	}
+	for side, m := range [2]*proto.Message{&x.Request, &x.Response} {
+		if m.Seen && m.Incomplete == proto.Complete && m.Body == p.bodies[side].n {
+			e.flags |= hasRequestHash << side
+			e.hashes[side] = p.bodies[side].hash.Sum64()
+		}
+	}
+	e.sample = b.keep(p.sample)
+}
+
+func (f *Feed) release(p *pending) {
+	f.samples.giveBack(p.sample)
+	p.sample, p.heads, p.length = nil, p.heads[:0], [2]int{}
+	for side := range p.bodies {
+		if m := &p.bodies[side]; m.n > 0 {
+			m.hash.Reset()
+			m.n = 0
+		}
+	}
+	p.next, f.free = f.free, p
+}
+
+// Tick ends a batch of segments.
+func (f *Feed) Tick(nowNs int64) {
+	f.nowNs = max(nowNs, f.nowNs)
+	if f.nowNs-f.sentNs >= batchDelay {
+		f.handOver()
+	}
+}
+
+// Close hands over the rest.
+func (f *Feed) Close() { f.handOver() }
+
+func (f *Feed) handOver() {
+	f.sentNs = f.nowNs
+	f.batch.nowNs = f.nowNs
+	f.batch = f.in.put(f.batch)
+}
+
+// fill takes what x itself tells.
+func (e *entry) fill(x *proto.Exchange) {
+	e.conn, e.client, e.server = x.Conn.ID, x.Conn.ClientAddr(), x.Conn.ServerAddr()
+	e.service, e.method, e.path, e.protocol = x.Service, x.MethodLabel, x.Path, x.Protocol
+	e.status, e.code = int32(x.Status), int32(x.Code)
+	e.requestBytes, e.requestSize = x.Request.Wire, x.Request.Body
+	e.responseBytes, e.responseSize = x.Response.Wire, x.Response.Body
+	e.incomplete = x.Incomplete()
+	e.startNs = x.Request.FirstNs
+	if e.startNs == 0 {
+		e.startNs = x.Response.FirstNs
+	}
+	if e.startNs == 0 {
+		e.startNs = x.Conn.Opened
+	}
+	e.endNs = max(x.Request.LastNs, x.Response.LastNs, e.startNs)
+	e.durationNs, e.ttfbNs = -1, -1
+	if timed(x) {
+		e.durationNs = max(x.Response.LastNs-x.Request.FirstNs, 0)
+		e.ttfbNs = max(x.Response.FirstNs-x.Request.LastNs, 0)
+	}
+	if x.Seq == 0 && !x.Upgraded {
+		e.flags |= first
+	}
+	if x.Upgraded {
+		e.flags |= upgraded
+	}
+	if x.HasCode {
+		e.flags |= hasCode
+	}
+}
+
+// timed says that the times mean something. What the capture left out does not change
+// them.
+func timed(x *proto.Exchange) bool {
+	if x.Upgraded || !x.Request.Seen || !x.Response.Seen {
+		return false
+	}
+	why := x.Incomplete()
+	return why == proto.Complete || why == proto.Truncated || why == proto.SkippedBytes
+}
+
+// sampler decides whose bodies are kept as samples: the first ones of each endpoint,
+// then one a second.
+type sampler struct {
+	endpoints map[sampleKey]*sampled
+	spare     [][]byte
+	made      int
+}
+
+type sampleKey struct{ service, method, path string }
+
+type sampled struct {
+	taken  int
+	lastNs int64
+}
+
+const (
+	firstSamples   = 8
+	sampleEvery    = int64(time.Second)
+	maxSamples     = 8    // at once
+	maxSampledKeys = 4096 // endpoints; beyond it all begin anew
+)
+
+func newSampler() sampler { return sampler{endpoints: map[sampleKey]*sampled{}} }
+
+// take returns memory for a sample, nil where none is wanted.
+func (s *sampler) take(x *proto.Exchange) []byte {
+	if len(s.spare) == 0 && s.made >= maxSamples {
+		return nil
+	}
+	key := sampleKey{x.Service, x.MethodLabel, x.Path}
+	e := s.endpoints[key]
+	if e == nil {
+		if len(s.endpoints) >= maxSampledKeys {
+			clear(s.endpoints)
+		}
+		e = &sampled{}
+		s.endpoints[key] = e
+	}
+	if e.taken >= firstSamples && x.Response.FirstNs-e.lastNs < sampleEvery {
+		return nil
+	}
+	e.taken++
+	e.lastNs = x.Response.FirstNs
+	if n := len(s.spare); n > 0 {
+		b := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return b
+	}
+	s.made++
+	return make([]byte, 0, insight.SampleSize)
+}
+
+func (s *sampler) giveBack(b []byte) {
+	if b != nil {
+		s.spare = append(s.spare, b[:0])
+	}
+}

@@ -1,0 +1,127 @@
+// Package intake brings the exchanges that the parsers find into an insight.Store. A
+// shard's Feed copies what is needed of an exchange into a batch; one goroutine makes
+// observations of the batches. The capture never waits for it: where the queue between
+// the two is half full, heads and samples are left out first, and where it is full,
+// exchanges are dropped, and counted. With Config.Wait, for files, the reader waits
+// instead.
+package intake
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"gortap/internal/insight"
+	"gortap/internal/process/redact"
+)
+
+// Config makes an Intake.
+type Config struct {
+	Store *insight.Store
+	// Redact hides secrets in targets; nil: they are shown.
+	Redact *redact.Redactor
+	// Wait makes feeds wait for room. It is for sources that can.
+	Wait bool
+}
+
+// Reason says why something is missing in the observations. It is a metric label.
+type Reason uint8
+
+// The reasons.
+const (
+	QueueFull  Reason = iota // exchanges that were dropped
+	HeadShed                 // exchanges without their heads and bodies: the queue was half full
+	HeadLarge                // exchanges whose heads were too large to be looked at
+	NumReasons = iota
+)
+
+// String returns the label.
+func (r Reason) String() string {
+	return [NumReasons]string{"queue-full", "heads-shed", "head-too-large"}[r]
+}
+
+// Stats counts exchanges.
+type Stats struct {
+	Taken   uint64 // by feeds, dropped ones included
+	Missing [NumReasons]uint64
+}
+
+// queueLength is how many batches wait at most.
+const queueLength = 32
+
+// Intake is the queue and its goroutine.
+type Intake struct {
+	cfg   Config
+	seed  maphash.Seed
+	queue chan *batch
+	spare chan *batch
+	done  sync.WaitGroup
+	end   sync.Once
+
+	taken   atomic.Uint64
+	missing [NumReasons]atomic.Uint64
+}
+
+// New starts an Intake. It must be closed.
+func New(c Config) *Intake {
+	in := &Intake{cfg: c, seed: maphash.MakeSeed(), queue: make(chan *batch, queueLength), spare: make(chan *batch, queueLength)}
+	in.done.Go(in.run)
+	return in
+}
+
+// Close returns when everything that was handed over is in the Store. All feeds must
+// be closed before.
+func (in *Intake) Close() {
+	in.end.Do(func() { close(in.queue) })
+	in.done.Wait()
+}
+
+// Stats returns what became of exchanges so far. Any goroutine may call it.
+func (in *Intake) Stats() Stats {
+	s := Stats{Taken: in.taken.Load()}
+	for i := range s.Missing {
+		s.Missing[i] = in.missing[i].Load()
+	}
+	return s
+}
+
+func (in *Intake) run() {
+	r := newReader(in.cfg.Redact)
+	for b := range in.queue {
+		in.cfg.Store.Batch(b.nowNs, func(observe func(*insight.Observation)) {
+			for i := range b.entries {
+				observe(r.read(b, &b.entries[i]))
+			}
+		})
+		b.reset()
+		select {
+		case in.spare <- b:
+		default:
+		}
+	}
+}
+
+// put hands a batch over and returns an empty one.
+func (in *Intake) put(b *batch) *batch {
+	in.taken.Add(uint64(len(b.entries)))
+	if in.cfg.Wait {
+		in.queue <- b
+	} else {
+		select {
+		case in.queue <- b:
+		default:
+			in.missing[QueueFull].Add(uint64(len(b.entries)))
+			b.reset()
+			return b
+		}
+	}
+	select {
+	case b = <-in.spare:
+		return b
+	default:
+		return newBatch()
+	}
+}
+
+// pressed says that the queue is half full.
+func (in *Intake) pressed() bool { return !in.cfg.Wait && len(in.queue) > queueLength/2 }
