@@ -238,7 +238,11 @@ func (s *Stream) Idle(d time.Duration) bool {
 	}
 	idle := false
 	err = conn.Control(func(fd uintptr) {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(d.Milliseconds()))
+		until := time.Now().Add(d)
+		n, err := 0, error(unix.EINTR)
+		for errors.Is(err, unix.EINTR) { // the runtime's signals come at any time
+			n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(max(time.Until(until), 0).Milliseconds()))
+		}
 		idle = n == 0 && err == nil
 	})
 	return idle && err == nil
