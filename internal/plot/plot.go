@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-//go:embed plot.css line.svg bars.svg
+//go:embed plot.css *.svg
 var files embed.FS
 
 // The size of a chart in its own units, which are pixels at 340 pixels of width.
