@@ -146,20 +146,12 @@ func (a *agent) newShard(i int) *pipeline.Shard {
 		feeds = append(feeds, a.insights.intake.Feed())
 	}
 	return pipeline.NewShard(pipeline.Options{
-		Account: a.account.Shard(i),
-		Feeds:   feeds,
-		Reassembly: reassembly.Config{
-			GapTimeout:  a.cfg.GapTimeout,
-			IdleTimeout: a.cfg.FlowIdleTimeout,
-			MaxBuffered: int(a.cfg.MaxBufferedConn),
-			MaxTotal:    max(buffered(a.cfg)/a.input.shards(), int(a.cfg.MaxBufferedConn)),
-			MaxConns:    max(connections(a.cfg)/a.input.shards(), 1),
-			FirstID:     uint64(i) + 1,
-			IDStride:    uint64(a.input.shards()),
-		},
-		Open:      opener(a.cfg, a.governor),
-		Control:   a.input.control(i),
-		OwnTotals: a.input.ownTotals(),
+		Account:    a.account.Shard(i),
+		Feeds:      feeds,
+		Reassembly: reassemblyConfig(a.cfg, i, a.input.shards()),
+		Open:       opener(a.cfg, a.governor),
+		Control:    a.input.control(i),
+		OwnTotals:  a.input.ownTotals(),
 	})
 }
 
@@ -173,6 +165,19 @@ func (a *agent) again(nowNs, shiftNs int64) {
 	}
 	if a.sessions != nil {
 		a.sessions.hub.Again(shiftNs)
+	}
+}
+
+// reassemblyConfig is that of one of some shards.
+func reassemblyConfig(cfg *Config, i, shards int) reassembly.Config {
+	return reassembly.Config{
+		GapTimeout:  cfg.GapTimeout,
+		IdleTimeout: cfg.FlowIdleTimeout,
+		MaxBuffered: int(cfg.MaxBufferedConn),
+		MaxTotal:    max(buffered(cfg)/shards, int(cfg.MaxBufferedConn)),
+		MaxConns:    max(connections(cfg)/shards, 1),
+		FirstID:     uint64(i) + 1,
+		IDStride:    uint64(shards),
 	}
 }
 

@@ -23,21 +23,36 @@ func openInsights(cfg *Config) (*insights, error) {
 	if !cfg.Insight {
 		return nil, nil
 	}
+	in := &insights{store: newStore(cfg, [3]insight.Steps{})}
+	c, err := intakeConfig(cfg, in.store)
+	if err != nil {
+		return nil, err
+	}
+	c.Wait = len(cfg.InputFile) > 0
+	in.intake = intake.New(c)
+	return in, nil
+}
+
+// newStore makes what keeps exchanges, by the steps given or the default ones.
+func newStore(cfg *Config, steps [3]insight.Steps) *insight.Store {
 	memory := int(cfg.InsightMemory)
 	if cfg.MaxMemory > 0 {
 		memory = min(memory, int(cfg.MaxMemory)/insightShare)
 	}
-	in := &insights{store: insight.NewStore(insight.NewBook(insight.Config{MemoryBytes: memory}), nil)}
-	c := intake.Config{Store: in.store, Wait: len(cfg.InputFile) > 0}
-	if cfg.Redact {
-		var err error
-		c.Redact, err = redact.New(redact.Config{Parameters: append(output.SensitiveParameters(), cfg.RedactParams...)})
-		if err != nil {
-			return nil, usageError{err}
-		}
+	return insight.NewStore(insight.NewBook(insight.Config{MemoryBytes: memory, Steps: steps}), nil)
+}
+
+func intakeConfig(cfg *Config, store *insight.Store) (intake.Config, error) {
+	c := intake.Config{Store: store}
+	if !cfg.Redact {
+		return c, nil
 	}
-	in.intake = intake.New(c)
-	return in, nil
+	var err error
+	c.Redact, err = redact.New(redact.Config{Parameters: append(output.SensitiveParameters(), cfg.RedactParams...)})
+	if err != nil {
+		return c, usageError{err}
+	}
+	return c, nil
 }
 
 // source is what shows ask; nil where there is none.

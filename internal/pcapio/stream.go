@@ -28,6 +28,8 @@ const (
 	PCAP   Format = "pcap"
 	PCAPNG Format = "pcapng"
 	GOR    Format = "gor" // records of HTTP messages; internal/gorfile reads them
+	// JSONL is one JSON object a line; internal/insight/lines reads those of exchanges.
+	JSONL Format = "jsonl"
 )
 
 // recordReader reads the packets of one file.
@@ -50,8 +52,12 @@ func formats() []format {
 		{PCAP, isPCAP, openPCAP},
 		{PCAPNG, isPCAPNG, openPCAPNG},
 		{GOR, isGOR, nil},
+		{JSONL, isJSONL, nil},
 	}
 }
+
+// isJSONL tells an object with members.
+func isJSONL(head []byte) bool { return bytes.HasPrefix(head, []byte(`{"`)) }
 
 // isGOR tells a record's header by its start: a type and the ID. Records of an
 // unknown type count too: the file is none of the others.

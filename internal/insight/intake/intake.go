@@ -22,6 +22,10 @@ type Config struct {
 	Redact *redact.Redactor
 	// Wait makes feeds wait for room. It is for sources that can.
 	Wait bool
+	// Order keeps several sources in step; Turn is the number of this one. Nil: there
+	// is one source.
+	Order *Order
+	Turn  int
 }
 
 // Reason says why something is missing in the observations. It is a metric label.
@@ -87,7 +91,13 @@ func (in *Intake) Stats() Stats {
 
 func (in *Intake) run() {
 	r := newReader(in.cfg.Redact)
+	if in.cfg.Order != nil {
+		defer in.cfg.Order.Done(in.cfg.Turn)
+	}
 	for b := range in.queue {
+		if in.cfg.Order != nil {
+			in.cfg.Order.Wait(in.cfg.Turn, b.nowNs)
+		}
 		in.cfg.Store.Batch(b.nowNs, func(observe func(*insight.Observation)) {
 			for i := range b.entries {
 				observe(r.read(b, &b.entries[i]))
