@@ -39,7 +39,7 @@ func addAPI(mux *http.ServeMux, cfg Config, g *guard) {
 		api.FindingsPath:  s.findings,
 		api.EventsPath:    s.events,
 		api.ExchangesPath: s.exchanges,
-		api.HealthPath:    func(api.Query) (any, error) { return s.health(), nil },
+		api.HealthPath:    s.agent,
 	} {
 		mux.HandleFunc("GET "+path, g.hosted(s.handle(path, ask)))
 	}
@@ -120,6 +120,12 @@ func (s *server) enter(r *http.Request) bool {
 	case <-r.Context().Done():
 	}
 	return false
+}
+
+func (s *server) agent(api.Query) (any, error) {
+	h := s.health()
+	h.Token = s.guard.token != ""
+	return h, nil
 }
 
 func (s *server) view(q api.Query) (any, error) {

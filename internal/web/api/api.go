@@ -50,6 +50,7 @@ type Health struct {
 	Source string `json:"source"` // what is captured or read, a sentence
 	Ready  bool   `json:"ready"`
 	Reason string `json:"reason,omitempty"` // why it is not ready
+	Token  bool   `json:"token"`            // page and API want a token
 
 	CPU    float64 `json:"cpu_cores"`    // over the last second; of files since the start
 	Memory uint64  `json:"memory_bytes"` // with the kernel's rings and tables
