@@ -29,7 +29,7 @@ export GOTOOLCHAIN ?= local
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build .cache/deps/test ## show the agent at work, about 15 seconds, nothing stays behind (root)
@@ -66,7 +66,7 @@ fmt: .cache/deps/go .cache/deps/fmt $(GOLANGCI) ## format Go and C
 bench: build .cache/deps/test ## run the Go benchmarks, capture files beside tshark, and as root a saturated server beside each observer and replays
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
 	@$(MAKE) --no-print-directory bench-offline
-	@if [[ $$EUID == 0 ]]; then $(MAKE) --no-print-directory bench-server bench-replay; fi
+	@if [[ $$EUID == 0 ]]; then $(MAKE) --no-print-directory bench-server bench-replay bench-sessions; fi
 
 # Generates 2.5 GB below .cache/bench once; OFFLINE_FLAGS='-mb 20' is quick.
 .PHONY: bench-offline
@@ -84,6 +84,12 @@ bench-server: build .cache/deps/test .cache/goreplay ## a saturated nginx beside
 bench-replay: build .cache/deps/test .cache/goreplay ## how fast and how exactly in time recordings are replayed, beside GoReplay and wrk; a live copy to a target that hangs (root)
 	$(GO) build -o bin/bench-replay ./test/bench/replay
 	bin/bench-replay $$([[ ! -x .cache/goreplay ]] || echo -goreplay .cache/goreplay) $(REPLAY_FLAGS)
+
+# About 2 minutes; SESSIONS_FLAGS=-quick takes half a minute.
+.PHONY: bench-sessions
+bench-sessions: build .cache/deps/test ## how fast TCP sessions are replayed from files and live, and what idle ones take (root)
+	$(GO) build -o bin/bench-sessions ./test/bench/sessions
+	bin/bench-sessions $(SESSIONS_FLAGS)
 
 # A rival to measure and to exchange files with, not a dependency: without it tables
 # lack rows, and tests are skipped. The second file tells them that it was tried.

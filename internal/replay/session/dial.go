@@ -88,8 +88,10 @@ func whyNot(ctx context.Context, err error) reason {
 		return stopped
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, unix.EHOSTUNREACH):
 		return connectTime
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return openFiles
 	case errors.Is(err, errFamily), errors.Is(err, unix.EADDRINUSE), errors.Is(err, unix.EADDRNOTAVAIL),
-		errors.Is(err, unix.EPERM), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EMFILE):
+		errors.Is(err, unix.EPERM), errors.Is(err, unix.EINVAL):
 		return address
 	}
 	return connectFail

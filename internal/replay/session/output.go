@@ -205,6 +205,9 @@ func (o *Output) explain(why reason, err error) {
 	}
 	o.warned.Do(func() {
 		text := err.Error()
+		if why == openFiles {
+			text += " (each session is one: raise the limit with `ulimit -n`, or lower --session-max)"
+		}
 		if why == connectTime && o.cfg.Clients.foreign() {
 			text += " (its answers to the clients' addresses may not come back: see `agent session-routes --target " + o.cfg.Target + "`)"
 		}

@@ -22,6 +22,7 @@ const (
 	sameServer         // the target is the captured server itself
 	connectFail        // the target refused
 	connectTime        // the target did not answer
+	openFiles          // no descriptor is left for another socket
 	address            // no socket with the address of the client
 	lost               // partial: bytes of the client are missing
 	truncated
@@ -37,7 +38,7 @@ const (
 )
 
 var reasonNames = [numReasons]string{
-	"", "mid-stream", "sample", "ramp", "rate", "max-sessions", "same-server", "connect", "connect-timeout", "address",
+	"", "mid-stream", "sample", "ramp", "rate", "max-sessions", "same-server", "connect", "connect-timeout", "open-files", "address",
 	"lost", "truncated", "not-copied", "evicted", "expired", "unfinished", "target-closed", "write-timeout", "queue-full", "stopped",
 }
 
