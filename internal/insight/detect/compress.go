@@ -3,6 +3,7 @@ package detect
 import (
 	"compress/gzip"
 	"io"
+	"net/http"
 	"strings"
 
 	"gortap/internal/insight"
@@ -30,7 +31,7 @@ type compressState struct {
 }
 
 func (d *compress) observe(x *exchange) {
-	if !x.HasHead || !x.ok || x.Method == "HEAD" || x.ResponseSize < d.t.CompressMin || x.Head.Range != "" || x.Status == 206 {
+	if !x.HasHead || !x.ok || x.Method == http.MethodHead || x.ResponseSize < d.t.CompressMin || x.Head.Range != "" || x.Status == 206 {
 		return
 	}
 	if x.Head.ContentType != "" && !x.isData() {

@@ -231,7 +231,9 @@ func TestRepeats(t *testing.T) {
 		{"not modified", many(60, second, again(func(i int, o *insight.Observation) { o.Status = 304 })), ""},
 		{"a health check", many(600, second, again(func(i int, o *insight.Observation) { o.ResponseSize, o.ResponseBytes = 2, 180 })), ""},
 		{"only sizes, 29 times", many(29, second, again(func(i int, o *insight.Observation) { o.HasResponseHash = false })), ""},
-		{"orders", many(60, second, again(func(i int, o *insight.Observation) { o.Method, o.HasRequestHash, o.RequestHash = "POST", true, uint64(i) })), ""},
+		{"orders", many(60, second, again(func(i int, o *insight.Observation) {
+			o.Method, o.HasRequestHash, o.RequestHash = "POST", true, uint64(i)
+		})), ""},
 		{"PUT", many(60, second, again(func(i int, o *insight.Observation) { o.Method, o.HasRequestHash = "PUT", true })), ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

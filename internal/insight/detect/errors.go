@@ -13,15 +13,15 @@ type errorStorm struct {
 }
 
 type errorState struct {
-	minute          int64
-	n, failed       int64 // of the present minute
-	failedBytes     int64
-	requests, lost  int64 // of the bad minutes
-	bytes           int64
-	status          [4]statusCount
-	seen, open      span64
-	examples        examples
-	clients         leaders
+	minute         int64
+	n, failed      int64 // of the present minute
+	failedBytes    int64
+	requests, lost int64 // of the bad minutes
+	bytes          int64
+	status         [4]statusCount
+	seen, open     span64
+	examples       examples
+	clients        leaders
 }
 
 type statusCount struct {

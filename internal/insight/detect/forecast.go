@@ -30,8 +30,8 @@ type measure struct {
 	level, spread float64
 	steps         int
 	first         *[maxFirst]float64 // until there are enough to begin with
-	season        *season // of requests and bytes only
-	outside       int     // steps in a row
+	season        *season            // of requests and bytes only
+	outside       int                // steps in a row
 	inside        int
 	event         *eventRef
 }

@@ -52,9 +52,9 @@ func (h *sizeHistogram) mean() float64 {
 	return h.sum / h.n
 }
 
-// quantile returns the size that so much of all are at most.
-func (h *sizeHistogram) quantile(q float64) int64 {
-	rest := q * h.n
+// p99 returns the size that 99 % of all are at most.
+func (h *sizeHistogram) p99() int64 {
+	rest := 0.99 * h.n
 	for i, c := range h.bins {
 		rest -= float64(c)
 		if rest <= 0 && c > 0 {

@@ -42,7 +42,7 @@ func paramOf(name string) param {
 // pageQuery is what a query says of a page.
 type pageQuery struct {
 	name, value string // of the position; empty where there is none
-	limited     bool // there is a limit
+	limited     bool   // there is a limit
 	start, end  int    // of the position's value in the query
 }
 

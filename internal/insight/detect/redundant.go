@@ -16,16 +16,16 @@ type redundant struct {
 }
 
 type redundantState struct {
-	n, bodies      int64
-	when           schedule
-	messages       [8]uint64 // hashes of those that were looked at
-	looked         int
-	bytes, binary  int64 // of the samples
-	fields         map[uint64]*fieldState
-	callers        int64 // came from a service that is known
-	caller         string
-	seen           span64
-	examples       examples
+	n, bodies     int64
+	when          schedule
+	messages      [8]uint64 // hashes of those that were looked at
+	looked        int
+	bytes, binary int64 // of the samples
+	fields        map[uint64]*fieldState
+	callers       int64 // came from a service that is known
+	caller        string
+	seen          span64
+	examples      examples
 }
 
 // fieldState is a field over several messages.

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -91,7 +92,7 @@ func (d *repeats) observe(x *exchange) {
 // isQuestion says whether a request with a body asks for something rather than does
 // something: its body is known, and the answer is not a mere receipt.
 func isQuestion(x *exchange) bool {
-	return x.Method == "POST" && x.HasRequestHash && x.HasResponseHash && x.ResponseSize >= 1024
+	return x.Method == http.MethodPost && x.HasRequestHash && x.HasResponseHash && x.ResponseSize >= 1024
 }
 
 func (d *repeats) count(x *exchange, st *repeatState, how evidence, n, bytes int64) {

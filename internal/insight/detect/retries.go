@@ -30,7 +30,9 @@ type retryState struct {
 
 const maxFailed = 4096
 
-func newRetries(t *Thresholds) *retries { return &retries{t: t, failed: cache[failure]{size: maxFailed}} }
+func newRetries(t *Thresholds) *retries {
+	return &retries{t: t, failed: cache[failure]{size: maxFailed}}
+}
 
 func (d *retries) reset() {
 	d.failed.reset()

@@ -131,11 +131,11 @@ type crowd struct {
 }
 
 type member struct {
-	hash                 uint64
-	addr                 netip.Addr
-	bytes, doubt         int64
-	requests, conns      int64
-	seen                 span64
+	hash            uint64
+	addr            netip.Addr
+	bytes, doubt    int64
+	requests, conns int64
+	seen            span64
 }
 
 func (m *member) add(x *exchange) {

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"hash/maphash"
+	"net/http"
 	"strings"
 
 	"gortap/internal/insight"
@@ -47,9 +48,9 @@ type exchange struct {
 	target uint64   // hash of host and target
 	query  string   // of the target, without "?"
 	page   pageQuery
-	safe   bool     // GET or HEAD
-	ok     bool     // complete with status 200 to 299
-	failed bool     // an answer that says to try again, or none
+	safe   bool // GET or HEAD
+	ok     bool // complete with status 200 to 299
+	failed bool // an answer that says to try again, or none
 }
 
 // New makes a Set that knows nothing yet.
@@ -92,7 +93,7 @@ func (s *Set) Observe(o *insight.Observation) {
 		x.query = o.Target[i+1:]
 		x.page = readPage(x.query)
 	}
-	x.safe = o.Method == "GET" || o.Method == "HEAD"
+	x.safe = o.Method == http.MethodGet || o.Method == http.MethodHead
 	x.ok = o.Complete && o.Status >= 200 && o.Status < 300
 	x.failed = isFailure(o)
 	x.ep = s.table.of(o)

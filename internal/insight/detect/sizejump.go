@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"net/http"
 	"time"
 
 	"gortap/internal/insight"
@@ -48,7 +49,7 @@ func (d *sizeJump) reset() {
 }
 
 func (d *sizeJump) observe(x *exchange) {
-	if !x.ok || x.Method == "HEAD" || x.Status == 206 {
+	if !x.ok || x.Method == http.MethodHead || x.Status == 206 {
 		return
 	}
 	st := d.peek(x.ep.slot)
@@ -76,14 +77,14 @@ func (d *sizeJump) jumped(st *sizeState) bool {
 	if st.limit == 0 || st.now.n < float64(d.t.SizeSamples) {
 		return false
 	}
-	return st.now.quantile(0.99) >= st.limit && st.now.above(st.limit-st.limit/8) >= max(5, 0.02*st.now.n)
+	return st.now.p99() >= st.limit && st.now.above(st.limit-st.limit/8) >= max(5, 0.02*st.now.n)
 }
 
 // bound computes the limit of a baseline.
 func (d *sizeJump) bound(st *sizeState) {
 	st.limit = 0
 	if st.base.n >= float64(d.t.SizeBase) {
-		st.limit = int64(d.t.SizeFactor * float64(st.base.quantile(0.99)))
+		st.limit = int64(d.t.SizeFactor * float64(st.base.p99()))
 	}
 }
 
@@ -108,7 +109,7 @@ func (d *sizeJump) close(st *sizeState, nowNs int64) {
 
 // count adds the present period to what was found.
 func (d *sizeJump) count(st *sizeState) {
-	st.before, st.after = st.base.quantile(0.99), st.now.quantile(0.99)
+	st.before, st.after = st.base.p99(), st.now.p99()
 	st.n += int64(st.now.n)
 	st.excess += int64(max(0, st.now.sum-st.now.n*st.base.mean()))
 	st.seen.see(st.open.first)

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"net/http"
 	"strings"
 
 	"gortap/internal/insight"
@@ -40,7 +41,7 @@ const (
 )
 
 func (d *unbounded) observe(x *exchange) {
-	if x.Method != "GET" || !x.ok || x.ResponseSize == 0 || x.page.name != "" || x.page.limited {
+	if x.Method != http.MethodGet || !x.ok || x.ResponseSize == 0 || x.page.name != "" || x.page.limited {
 		return
 	}
 	st := d.peek(x.ep.slot)
