@@ -54,12 +54,12 @@ func endpoints() []endpoint {
 	}
 	return []endpoint{
 		{"shop", "GET", "/api/v1/export", 0.2, 3, 1.4e6, 310, cdn, 0},
-		{"shop", "GET", "/api/v1/items/{id}", 12, 12, 9000, 6, users, 0.01},
-		{"shop", "GET", "/assets/{file}", 4, 4, 48000, 2, users, 0},
+		{"shop", "GET", "/api/v1/items/{id}", 4, 4, 9000, 6, users, 0.01},
+		{"shop", "GET", "/assets/{file}", 1, 1, 48000, 2, users, 0},
 		{"shop", "POST", "/api/v1/orders", 1, 1, 700, 40, users, 0.06},
-		{"catalog.internal", "GET", "/v2/products", 5, 5, 22000, 15, []string{"10.0.3.7"}, 0},
-		{"catalog.internal", "GET", "/v2/prices", 3, 3, 4000, 4, []string{"10.0.3.7", "10.0.3.8"}, 0},
-		{"auth.internal", "POST", "/token", 1.5, 1.5, 1100, 9, []string{"10.0.3.7", "10.0.3.8"}, 0.02},
+		{"catalog.internal", "GET", "/v2/products", 2, 2, 22000, 15, []string{"10.0.3.7"}, 0},
+		{"catalog.internal", "GET", "/v2/prices", 1, 1, 4000, 4, []string{"10.0.3.7", "10.0.3.8"}, 0},
+		{"auth.internal", "POST", "/token", 0.5, 0.5, 1100, 9, []string{"10.0.3.7", "10.0.3.8"}, 0.02},
 	}
 }
 
