@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +18,9 @@ import (
 // finding is one line of the doctor's report.
 type finding struct {
 	what   string
-	state  string // "ok", "no" (cannot capture), "note"
+	state  string // "ok", "no" (cannot capture, or replay), "note"
 	detail string
+	remedy []string // commands; may be none
 }
 
 const (
@@ -28,23 +30,44 @@ const (
 )
 
 func doctorCommand(e env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "doctor",
-		Short: "say what works on this machine, what does not, and the remedy; exit status 1 if capture cannot work",
+	var t targetExam
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor [--target HOST:PORT]",
+		Short: "say what works on this machine, what does not, and the remedy; exit status 1 if capture, or the replay to --target, cannot work",
 		Args:  noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			findings := examine()
-			if err := printFindings(e.stdout, findings); err != nil {
-				return err
-			}
-			for _, f := range findings {
-				if f.state == stateNo {
-					return errors.New("live capture does not work here (see above; files can still be read)")
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			examined, failure := examine, "live capture does not work here (see above; files can still be read)"
+			if t.used(cmd) {
+				checks, err := t.diagnose(cmd.Context())
+				if err != nil {
+					return err
 				}
+				examined, failure = func() []finding { return checks }, "sessions do not get to "+t.target+" (see above)"
 			}
-			return nil
+			return report(e, examined(), asJSON, failure)
 		},
 	}
+	t.flags(cmd.Flags())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line instead of text")
+	return cmd
+}
+
+// report prints findings. One that says no is a failure.
+func report(e env, findings []finding, asJSON bool, failure string) error {
+	show := printFindings
+	if asJSON {
+		show = writeFindings
+	}
+	if err := show(e.stdout, findings); err != nil {
+		return err
+	}
+	for _, f := range findings {
+		if f.state == stateNo {
+			return errors.New(failure)
+		}
+	}
+	return nil
 }
 
 func examine() []finding {
@@ -67,9 +90,9 @@ func featureFindings(tc, xdp []capture.Feature) []finding {
 			}
 		}
 		if len(missing) == 0 {
-			return finding{what, stateOK, fmt.Sprintf("all %d that the programs need", len(needed))}
+			return finding{what: what, state: stateOK, detail: fmt.Sprintf("all %d that the programs need", len(needed))}
 		}
-		return finding{what, absent, "lacks " + strings.Join(missing, ", ")}
+		return finding{what: what, state: absent, detail: "lacks " + strings.Join(missing, ", ")}
 	}
 	return []finding{
 		lacking("features for hook tc", stateNo, tc),
@@ -81,9 +104,9 @@ func featureFindings(tc, xdp []capture.Feature) []finding {
 func hookFindings(tcx, clsact, xdp error) []finding {
 	found := func(what string, err error, absent string) finding {
 		if err != nil {
-			return finding{what, absent, err.Error()}
+			return finding{what: what, state: absent, detail: err.Error()}
 		}
-		return finding{what, stateOK, "programs load and attach"}
+		return finding{what: what, state: stateOK, detail: "programs load and attach"}
 	}
 	tcAbsent := stateNote
 	if tcx != nil && clsact != nil {
@@ -102,7 +125,7 @@ func checkKernel() finding {
 	f := finding{what: "kernel", state: stateOK}
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
-		return finding{f.what, stateNote, err.Error()}
+		return finding{what: f.what, state: stateNote, detail: err.Error()}
 	}
 	f.detail = unix.ByteSliceToString(u.Release[:])
 	var major, minor int
@@ -123,7 +146,7 @@ func checkPrivileges() finding {
 	f := finding{what: "privileges", state: stateOK, detail: "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON"}
 	have, err := effectiveCapabilities()
 	if err != nil {
-		return finding{f.what, stateNote, err.Error()}
+		return finding{what: f.what, state: stateNote, detail: err.Error()}
 	}
 	if have&(1<<unix.CAP_SYS_ADMIN) != 0 {
 		return f
@@ -157,19 +180,19 @@ func effectiveCapabilities() (uint64, error) {
 
 func checkBTF() finding {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-		return finding{"kernel BTF", stateOK, "absent, and not needed: the programs are loaded in the form that does without (slower to start)"}
+		return finding{what: "kernel BTF", state: stateOK, detail: "absent, and not needed: the programs are loaded in the form that does without (slower to start)"}
 	}
-	return finding{"kernel BTF", stateOK, "present (not needed; with it the programs load faster)"}
+	return finding{what: "kernel BTF", state: stateOK, detail: "present (not needed; with it the programs load faster)"}
 }
 
 // checkMemory tells what the kernel side can take with the defaults.
 func checkMemory() finding {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
-		return finding{"memory", stateNote, err.Error()}
+		return finding{what: "memory", state: stateNote, detail: err.Error()}
 	}
 	free := (info.Freeram + info.Bufferram) * uint64(info.Unit) >> 20
-	f := finding{"memory", stateOK, fmt.Sprintf("%d MiB free", free)}
+	f := finding{what: "memory", state: stateOK, detail: fmt.Sprintf("%d MiB free", free)}
 	if free < 64 {
 		f.state = stateNote
 		f.detail += " (the defaults want about 64 MiB; see --ring-size, --max-flows, --max-buffered)"
@@ -181,6 +204,26 @@ func printFindings(w io.Writer, findings []finding) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range findings {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", f.state, f.what, f.detail)
+		for _, r := range f.remedy {
+			fmt.Fprintf(t, "\t\t  %s\n", r)
+		}
 	}
 	return t.Flush()
+}
+
+// writeFindings writes one JSON object a finding.
+func writeFindings(w io.Writer, findings []finding) error {
+	enc := json.NewEncoder(w)
+	for _, f := range findings {
+		line := struct {
+			State  string   `json:"state"`
+			Check  string   `json:"check"`
+			Detail string   `json:"detail"`
+			Remedy []string `json:"remedy,omitempty"`
+		}{f.state, f.what, f.detail, f.remedy}
+		if err := enc.Encode(line); err != nil {
+			return fmt.Errorf("write findings: %w", err)
+		}
+	}
+	return nil
 }
