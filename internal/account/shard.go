@@ -24,6 +24,7 @@ type Shard struct {
 	services []*service
 	byName   map[string]*service
 	methods  map[string]string
+	recent   *recent
 
 	ledgers      map[flow.Key]*ledger
 	order        []*ledger // the same, for the sweep
@@ -72,6 +73,7 @@ func newShard(cfg Config, names *directory, rules []Rule, patterns []pattern) *S
 		naming:  namer{rules: rules, resolver: cfg.Resolver},
 		byName:  map[string]*service{},
 		methods: map[string]string{},
+		recent:  newRecent(),
 		ledgers: map[flow.Key]*ledger{},
 		live:    liveWindows{limit: cfg.LiveEndpoints},
 	}
@@ -141,11 +143,18 @@ func (s *Shard) exchangeEndpoint(svc *service, x *proto.Exchange) *endpoint {
 	if len(x.Method) == 0 {
 		return svc.looseEndpoint(proto.NoRequest)
 	}
+	path := withoutQuery(x.Target)
+	place := s.recent.place(x.Method, path)
+	if place != nil && place.holds(svc, x.Method, path) {
+		return place.endpoint
+	}
 	method := s.method(x.Method)
 	label, configured := s.paths.template(x.Method, x.Target)
 	e := svc.endpoint(s.names, method, label, configured)
 	if e.path == Other {
 		s.errors.overflow[pathLabel]++
+	} else if place != nil && method != Other { // each refusal counts
+		place.set(svc, x.Method, path, e)
 	}
 	return e
 }
