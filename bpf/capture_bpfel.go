@@ -85,8 +85,8 @@ type CaptureFlow struct {
 	Dead        uint8
 	Unsampled   uint8
 	Replay      uint8
-	Pad         [7]uint8
-	FirstNs     uint64
+	Skipping    uint8
+	Pad         [6]uint8
 	Dirs        [2]struct {
 		_        structs.HostLayout
 		Packets  uint64
@@ -108,8 +108,9 @@ type CaptureFlow struct {
 		SynWaits uint8
 		Pad      uint8
 	}
-	Skip  CaptureSkip
-	Holes [2]struct {
+	Skip    CaptureSkip
+	FirstNs uint64
+	Holes   [2]struct {
 		_     structs.HostLayout
 		Start [4]uint32
 		End   [4]uint32

@@ -290,7 +290,7 @@ static __always_inline bool hold(struct flow *f, const struct segment *s, const 
 	if (!s->len || e->cap || e->tail_len || (s->flags & (TCP_SYN | TCP_FIN | TCP_RST)) ||
 	    !e->next || !e->recent)
 		return false;
-	if (k->len && (k->dir != s->dir || k->end != s->seq || k->len + s->len > HOLD_BYTES))
+	if (f->skipping && (k->dir != s->dir || k->end != s->seq || k->len + s->len > HOLD_BYTES))
 		return false;
 	k->ts_ns = e->ts_ns;
 	k->end = s->seq + s->len;
@@ -299,19 +299,21 @@ static __always_inline bool hold(struct flow *f, const struct segment *s, const 
 	k->dir = s->dir;
 	k->packets++;
 	k->net_bytes += s->net_bytes;
+	f->skipping = 1;
 	return true;
 }
 
 /* Takes what was kept back into the record of this segment, or before it. */
 static __always_inline void release(struct flow *f, const struct segment *s, struct emission *e)
 {
-	if (!f->skip.len)
+	if (!f->skipping)
 		return;
 	if (f->skip.dir == s->dir && f->skip.end == s->seq && !e->cap &&
 	    !(s->flags & (TCP_SYN | TCP_RST)))
 		e->back = f->skip.len;
 	e->skip = f->skip;
 	f->skip.len = f->skip.packets = f->skip.net_bytes = 0;
+	f->skipping = 0;
 }
 
 /* Is the segment of a connection that a replay opened? The flow knows, by the mark
@@ -472,9 +474,11 @@ __noinline int put_back(const struct segment *s, const struct emission *e)
 		return 0;
 	}
 	bpf_spin_lock(&f->lock);
-	done = !f->dead && !f->skip.len;
-	if (done)
+	done = !f->dead && !f->skipping;
+	if (done) {
 		f->skip = e->skip;
+		f->skipping = 1;
+	}
 	bpf_spin_unlock(&f->lock);
 	if (!done)
 		recount_lost(e->skip.packets, e->skip.net_bytes);
