@@ -78,10 +78,14 @@ func (r *ring) drain(limit int, handle func(record []byte)) int {
 			break
 		}
 		n := uint64(head &^ (recordBusy | recordDiscard))
+		next := r.pos + (n+recordHeader+7)&^7
+		if next < end { // another CPU wrote it: on its way while this one is handled
+			prefetch(unsafe.Pointer(&r.data[next&r.mask]))
+		}
 		if head&recordDiscard == 0 {
 			handle(r.data[off+recordHeader : off+recordHeader+n : off+recordHeader+n])
 		}
-		r.pos += (n + recordHeader + 7) &^ 7
+		r.pos = next
 		if r.pos-released >= releaseEvery {
 			atomic.StoreUint64(r.consumerPos(), r.pos)
 			released = r.pos
