@@ -263,7 +263,14 @@ func (a *agent) announce(ctx context.Context) {
 	}
 	where := ""
 	if a.web != nil {
-		where = fmt.Sprintf("; metrics on http://%s/metrics", a.web.Addr())
+		where = fmt.Sprintf("; metrics on %s/metrics", a.web.URL())
+		switch {
+		case a.insights == nil:
+		case a.web.PageOff() != "":
+			a.log.Warn(a.web.PageOff())
+		default:
+			where += fmt.Sprintf(", page on %s/", a.web.URL())
+		}
 	}
 	fmt.Fprintf(a.env.stderr, "gortap %s: %s%s\n", version, a.input.describe(), where)
 }

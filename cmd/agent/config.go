@@ -63,7 +63,12 @@ type Config struct {
 	MaxMemory Size  `mapstructure:"max-memory"`
 	Degrade   bool  `mapstructure:"degrade"`
 
-	Listen    string        `mapstructure:"listen"`
+	Listen       string `mapstructure:"listen"`
+	WebTokenFile string `mapstructure:"web-token-file"`
+	WebCert      string `mapstructure:"web-cert"`
+	WebKey       string `mapstructure:"web-key"`
+	WebInsecure  bool   `mapstructure:"web-insecure"`
+
 	Pprof     bool          `mapstructure:"pprof"`
 	ExitAfter time.Duration `mapstructure:"exit-after"`
 	Summary   string        `mapstructure:"summary"`

@@ -88,14 +88,23 @@ func outputFlags(f *pflag.FlagSet) {
 func agentFlags(f *pflag.FlagSet) {
 	memory := Size(0)
 	limitFlags(f)
-	f.String("listen", "127.0.0.1:9464", "`ADDR` for /metrics, /healthz, /readyz; empty for none")
-	f.Bool("pprof", false, "serve /debug/pprof on --listen")
+	webFlags(f)
 	f.Duration("exit-after", 0, "stop after so long; 0: run until a signal, or until the files end")
 	f.String("summary", "", "write a JSON summary at the end to `PATH`, or - for stdout")
 	f.Var(&memory, "go-memory-limit", "soft limit of the agent's heap; 0: none")
 	f.String("log-format", "text", "log lines on stderr as text or json")
 	f.Bool("verbose", false, "log more, with the verifier's log where it refuses a program")
 	f.String("config", "", "read settings from YAML `FILE`; flags and GOR_* environment variables win over it")
+}
+
+// webFlags are what is served, and to whom.
+func webFlags(f *pflag.FlagSet) {
+	f.String("listen", "127.0.0.1:9464", "`ADDR` for the web page, its API, /metrics, /healthz, /readyz; empty for none")
+	f.String("web-token-file", "", "`FILE` with the token that page and API ask for, or GOR_WEB_TOKEN; without one they are served on loopback only")
+	f.String("web-cert", "", "PEM `FILE` with the certificate for --listen, with --web-key: everything there is HTTPS then")
+	f.String("web-key", "", "PEM `FILE` with its key")
+	f.Bool("web-insecure", false, "serve page and API without TLS on other addresses than loopback, to be behind a proxy that does TLS")
+	f.Bool("pprof", false, "serve /debug/pprof on --listen")
 }
 
 // limitFlags are what the agent itself may cost.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"strings"
 	"time"
 
 	"gortap/internal/web"
@@ -24,6 +26,7 @@ func (a *agent) listen() error {
 		newStageMetrics(a),
 		newSessionMetrics(a),
 		newInsightMetrics(a),
+		newWebMetrics(a),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
@@ -31,15 +34,66 @@ func (a *agent) listen() error {
 			return err
 		}
 	}
-	var err error
+	token, err := webToken(a.cfg.WebTokenFile, a.env.getenv(webTokenVariable))
+	if err != nil {
+		return err
+	}
 	a.web, err = web.Listen(web.Config{
 		Addr:    a.cfg.Listen,
 		Metrics: registry,
 		Ready:   a.readiness,
 		Profile: a.cfg.Pprof,
 		Log:     a.log,
+		Source:  a.source(),
+		Health:  a.health,
+		Access:  web.Access{Token: token, CertFile: a.cfg.WebCert, KeyFile: a.cfg.WebKey, Insecure: a.cfg.WebInsecure},
 	})
 	return err
+}
+
+// webTokenVariable is no setting: those stand in --help and in files, tokens should not.
+const webTokenVariable = envPrefix + "_WEB_TOKEN"
+
+// webToken returns the token that page and API want; empty: none.
+func webToken(file, variable string) (string, error) {
+	if file == "" {
+		return strings.TrimSpace(variable), nil
+	}
+	if variable != "" {
+		return "", usagef("--web-token-file with %s: both give a token (unset one)", webTokenVariable)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", usagef("read web token: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if len(token) < web.MinToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", usagef("read web token %s: want one line of at least %d characters (head -c 24 /dev/urandom | base64)", file, web.MinToken)
+	}
+	return token, nil
+}
+
+// webMetrics tells who was refused.
+type webMetrics struct {
+	agent   *agent
+	refused *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*webMetrics)(nil)
+
+func newWebMetrics(a *agent) *webMetrics {
+	return &webMetrics{a, prometheus.NewDesc("gor_web_refused_total",
+		"Requests for the web page and its API that were refused: a foreign name (host), a wrong token, a form of another site, too many at once.", []string{"reason"}, nil)}
+}
+
+// Describe implements prometheus.Collector.
+func (m *webMetrics) Describe(out chan<- *prometheus.Desc) { out <- m.refused }
+
+// Collect implements prometheus.Collector.
+func (m *webMetrics) Collect(out chan<- prometheus.Metric) {
+	for why, n := range m.agent.web.Refused() {
+		out <- prometheus.MustNewConstMetric(m.refused, prometheus.CounterValue, float64(n), why)
+	}
 }
 
 func (a *agent) readiness() error {

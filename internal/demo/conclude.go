@@ -17,7 +17,7 @@ type summary struct {
 
 const next = `
 Try next:
-  agent --bpf-filter 'tcp port 80'                     watch this machine; metrics on http://127.0.0.1:9464/metrics
+  agent --bpf-filter 'tcp port 80'                     watch this machine; page and metrics on http://127.0.0.1:9464/
   agent --input-file capture.pcap --output-jsonl -     the same from a file, one JSON line an exchange
   agent doctor                                         what works on this machine
 `

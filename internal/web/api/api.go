@@ -72,7 +72,7 @@ type Health struct {
 	// In packets and bytes of layer 3, matched = delivered + kernel and file drops.
 	Matched   Volume   `json:"matched"`
 	Delivered Volume   `json:"delivered"`
-	Dropped   []Drop   `json:"dropped"` // those that are not 0
+	Losses    []Drop   `json:"dropped"` // those that are not 0
 	Outputs   []Output `json:"outputs"`
 }
 
@@ -103,4 +103,11 @@ type Output struct {
 	Written uint64 `json:"written"`
 	Dropped uint64 `json:"dropped"`
 	Error   string `json:"error,omitempty"` // why it does not write now
+}
+
+// Drop adds a stage's loss, where there is one.
+func (h *Health) Drop(stage, reason string, n, bytes uint64) {
+	if n > 0 {
+		h.Losses = append(h.Losses, Drop{Stage: stage, Reason: reason, Count: n, Bytes: bytes})
+	}
 }
