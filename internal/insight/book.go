@@ -111,8 +111,8 @@ func (b *Book) Observe(o *Observation) {
 		endNs = b.nowNs
 	}
 	c := cellOf(o)
-	step := endNs / b.line.everyNs[0]
-	b.total.count(b, step, o, &c)
+	steps := b.line.steps(endNs)
+	b.total.count(b, &steps, o, &c)
 	size, duration := int64(-1), int64(-1)
 	if o.Status != 0 || o.ResponseBytes > 0 {
 		size = o.ResponseSize
@@ -128,30 +128,30 @@ func (b *Book) Observe(o *Observation) {
 	s, cl := b.service(o.Service, weight), b.client(o.Client.Addr(), weight)
 	if s != nil {
 		s.weight += weight
-		b.status(&s.statuses, o.Status, nil).count(b, step, o, &c)
+		b.status(&s.statuses, o.Status, nil).count(b, &steps, o, &c)
 		if e := b.endpoint(o, weight); e != nil {
 			e.weight += weight
 			e.spread.add(endNs, size, duration)
 			r := b.status(&e.statuses, o.Status, e)
-			r.count(b, step, o, &c)
-			b.observeCombo(cl, r, step, o, &c, weight)
+			r.count(b, &steps, o, &c)
+			b.observeCombo(cl, r, &steps, o, &c, weight)
 		}
 	}
 	if cl != nil {
 		cl.weight += weight
-		cl.count(b, step, o, &c)
+		cl.count(b, &steps, o, &c)
 	}
 	b.recent.add(o)
 	b.sinceTick++
 }
 
-func (b *Book) observeCombo(cl *client, r *row, step int64, o *Observation, c *cell, weight uint64) {
+func (b *Book) observeCombo(cl *client, r *row, steps *[numTiers]int64, o *Observation, c *cell, weight uint64) {
 	if cl == nil {
 		return
 	}
 	if combo := b.combo(cl, r, weight); combo != nil {
 		combo.weight += weight
-		combo.count(b, step, o, c)
+		combo.count(b, steps, o, c)
 	}
 }
 
@@ -159,12 +159,12 @@ func (b *Book) observeCombo(cl *client, r *row, step int64, o *Observation, c *c
 // is kept by name.
 const requestWeight = 512
 
-func (s *series) count(b *Book, step int64, o *Observation, c *cell) {
+func (s *series) count(b *Book, steps *[numTiers]int64, o *Observation, c *cell) {
 	if s.firstNs == 0 || o.StartNs < s.firstNs {
 		s.firstNs = o.StartNs
 	}
 	s.lastNs = max(s.lastNs, o.EndNs)
-	s.add(b.line, step, c)
+	s.add(b.line, steps, c)
 }
 
 func cellOf(o *Observation) cell {

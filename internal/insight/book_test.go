@@ -87,8 +87,8 @@ func TestListsAddUp(t *testing.T) {
 			b := NewBook(cfg)
 			var requests, bytes uint64
 			now := day
-			for i := range 30000 {
-				now += r.Int64N(20 * second / 1000)
+			for i := range 8000 {
+				now += r.Int64N(80 * second / 1000)
 				o := random(r, now-r.Int64N(3*second))
 				requests++
 				bytes += uint64(o.RequestBytes + o.ResponseBytes)

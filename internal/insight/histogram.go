@@ -78,6 +78,25 @@ func (d *distribution) add(size, durationNs int64) {
 	}
 }
 
+func (d *distribution) merge(o *distribution) {
+	if o.nSizes > 0 {
+		d.sizeRange.add(o.sizeRange.least, d.nSizes == 0)
+		d.sizeRange.add(o.sizeRange.most, false)
+		d.nSizes += o.nSizes
+		for i, n := range o.sizes {
+			d.sizes[i] += n
+		}
+	}
+	if o.nTimes > 0 {
+		d.time.add(o.time.least, d.nTimes == 0)
+		d.time.add(o.time.most, false)
+		d.nTimes += o.nTimes
+		for i, n := range o.durations {
+			d.durations[i] += n
+		}
+	}
+}
+
 // spread is the sum of distributions.
 type spread struct {
 	sizes           [sizeBins]uint64
@@ -166,15 +185,46 @@ func spreadSteps() [numSpreads]struct{ everyNs, slots int64 } {
 	return [numSpreads]struct{ everyNs, slots int64 }{{minute, 11}, {10 * minute, 13}, {60 * minute, 25}}
 }
 
-// distributions are those of an endpoint over time.
-type distributions struct{ rings [numSpreads][]*distribution }
+// distributions are those of an endpoint over time. The minute that goes on waits in
+// current.
+type distributions struct {
+	current *distribution
+	rings   [numSpreads][]*distribution
+}
 
 func (ds *distributions) add(ns, size, durationNs int64) {
-	for i, s := range spreadSteps() {
+	number := ns / spreadSteps()[0].everyNs
+	switch {
+	case ds.current == nil:
+		ds.current = &distribution{number: number}
+	case number > ds.current.number:
+		ds.flush()
+		*ds.current = distribution{number: number}
+	case number < ds.current.number: // late
+		var one distribution
+		one.add(size, durationNs)
+		one.number = number
+		ds.put(&one)
+		return
+	}
+	ds.current.add(size, durationNs)
+}
+
+// flush brings current into the rings; it is to be emptied then.
+func (ds *distributions) flush() {
+	if d := ds.current; d != nil && d.nSizes+d.nTimes > 0 {
+		ds.put(d)
+	}
+}
+
+// put adds what happened in a minute.
+func (ds *distributions) put(d *distribution) {
+	steps := spreadSteps()
+	for i, s := range steps {
 		if ds.rings[i] == nil {
 			ds.rings[i] = make([]*distribution, s.slots)
 		}
-		number := ns / s.everyNs
+		number := d.number * steps[0].everyNs / s.everyNs
 		at := &ds.rings[i][number%s.slots]
 		switch {
 		case *at == nil:
@@ -184,7 +234,7 @@ func (ds *distributions) add(ns, size, durationNs int64) {
 		case (*at).number < number:
 			**at = distribution{number: number}
 		}
-		(*at).add(size, durationNs)
+		(*at).merge(d)
 	}
 }
 
@@ -196,10 +246,13 @@ func (ds *distributions) sum(s *spread, fromNs, toNs, nowNs int64) {
 	for level < numSpreads-1 && fromNs/steps[level].everyNs <= nowNs/steps[level].everyNs-steps[level].slots {
 		level++
 	}
-	every := steps[level].everyNs
-	for _, d := range ds.rings[level] {
-		if d != nil && d.number*every < toNs && (d.number+1)*every > fromNs {
+	add := func(d *distribution, everyNs int64) {
+		if d != nil && d.number*everyNs < toNs && (d.number+1)*everyNs > fromNs {
 			s.add(d)
 		}
 	}
+	for _, d := range ds.rings[level] {
+		add(d, steps[level].everyNs)
+	}
+	add(ds.current, steps[0].everyNs)
 }

@@ -92,6 +92,14 @@ func (t *timeline) advance(ns int64) {
 	}
 }
 
+// steps are those that a time is in.
+func (t *timeline) steps(ns int64) (steps [numTiers]int64) {
+	for i, every := range t.everyNs {
+		steps[i] = ns / every
+	}
+	return steps
+}
+
 // oldest is the number of the oldest step of a tier that is still kept.
 func (t *timeline) oldest(tier int) int64 { return (t.newest[tier] - t.slots[tier] + 1) * chunkCells }
 
@@ -109,10 +117,11 @@ func (t *timeline) take(must bool) *chunk {
 	return &chunk{}
 }
 
-// series are sums over time. Those of the step that goes on wait in current.
+// series are sums over time. In each tier, those of the step that goes on wait in
+// current, so that an exchange mostly touches one place in memory.
 type series struct {
-	current         cell
-	at              int64 // the step of the finest tier that current is of
+	current         [numTiers]cell
+	at              [numTiers]int64 // the step that current is of
 	chunks          [numTiers][]*chunk
 	firstNs, lastNs int64
 	// whole: where there was no room for a chunk, it is taken nevertheless.
@@ -124,44 +133,46 @@ type series struct {
 	partial bool
 }
 
-// add counts what happened at a time, in the finest step number.
-func (s *series) add(t *timeline, step int64, c *cell) {
-	if step != s.at {
-		if step < s.at { // an exchange that ended before others that were told of
-			s.put(t, step, c)
-			return
-		}
-		s.flush(t)
-		s.at = step
-	}
-	s.current.add(c)
-}
-
-// flush brings current into the tiers.
-func (s *series) flush(t *timeline) {
-	if s.current != (cell{}) {
-		s.put(t, s.at, &s.current)
-		s.current = cell{}
-	}
-}
-
-func (s *series) put(t *timeline, step int64, c *cell) {
-	if s.starved {
-		return
-	}
-	for tier := range t.everyNs {
-		n := step * t.everyNs[0] / t.everyNs[tier]
-		if n < t.oldest(tier) {
+// add counts what happened at a time, in steps of each tier.
+func (s *series) add(t *timeline, steps *[numTiers]int64, c *cell) {
+	for tier, step := range steps {
+		switch {
+		case step > s.at[tier]:
+			s.flushTier(t, tier)
+			s.at[tier] = step
+		case step < s.at[tier]: // an exchange that ended before others that were told of
+			s.put(t, tier, step, c)
 			continue
 		}
-		into := s.slot(t, tier, n)
-		if into == nil {
-			s.starved, s.current = true, cell{}
-			s.release(t, true)
-			return
-		}
-		into.add(c)
+		s.current[tier].add(c)
 	}
+}
+
+// flush brings current into the chunks.
+func (s *series) flush(t *timeline) {
+	for tier := range s.current {
+		s.flushTier(t, tier)
+	}
+}
+
+func (s *series) flushTier(t *timeline, tier int) {
+	if c := &s.current[tier]; *c != (cell{}) {
+		s.put(t, tier, s.at[tier], c)
+		*c = cell{}
+	}
+}
+
+func (s *series) put(t *timeline, tier int, step int64, c *cell) {
+	if s.starved || step < t.oldest(tier) {
+		return
+	}
+	into := s.slot(t, tier, step)
+	if into == nil {
+		s.starved = true
+		s.release(t, true)
+		return
+	}
+	into.add(c)
 }
 
 func (s *series) slot(t *timeline, tier int, step int64) *cell {
@@ -182,19 +193,41 @@ func (s *series) slot(t *timeline, tier int, step int64) *cell {
 	return &(*at).cells[step%chunkCells]
 }
 
-// each calls f for each step of [from, to) in which something may have happened.
-func (s *series) each(t *timeline, tier int, from, to int64, f func(step int64, c *cell)) {
+// part returns the steps of chunk number that are in [from, to), and the first one's
+// number; nothing where nothing happened.
+func (s *series) part(t *timeline, tier int, number, from, to int64) (cells []cell, first int64) {
+	ch := s.chunks[tier][number%t.slots[tier]]
+	if ch == nil || ch.number != number {
+		return nil, 0
+	}
+	first = max(from, number*chunkCells)
+	return ch.cells[first-number*chunkCells : min(to, (number+1)*chunkCells)-number*chunkCells], first
+}
+
+// sum adds the steps [from, to) to out.
+func (s *series) sum(t *timeline, tier int, from, to int64, out *sums) {
 	if s.chunks[tier] == nil {
 		return
 	}
 	for number := from / chunkCells; number*chunkCells < to; number++ {
-		ch := s.chunks[tier][number%t.slots[tier]]
-		if ch == nil || ch.number != number {
-			continue
+		cells, _ := s.part(t, tier, number, from, to)
+		for i := range cells {
+			out.add(&cells[i])
 		}
-		first := number * chunkCells
-		for step := max(from, first); step < min(to, first+chunkCells); step++ {
-			f(step, &ch.cells[step-first])
+	}
+}
+
+// curve adds the steps [from, to), so many of them a point, to bytes and requests.
+func (s *series) curve(t *timeline, tier int, from, to, group int64, sign float64, bytes, requests []float64) {
+	if s.chunks[tier] == nil {
+		return
+	}
+	for number := from / chunkCells; number*chunkCells < to; number++ {
+		cells, first := s.part(t, tier, number, from, to)
+		for i := range cells {
+			c, at := &cells[i], (first+int64(i)-from)/group
+			bytes[at] += sign * float64(c.requestBytes+c.responseBytes)
+			requests[at] += sign * float64(c.requests)
 		}
 	}
 }
@@ -214,5 +247,5 @@ func (s *series) release(t *timeline, all bool) (left bool) {
 			}
 		}
 	}
-	return left || s.current != (cell{})
+	return left || s.current != [numTiers]cell{}
 }

@@ -75,8 +75,8 @@ type span struct {
 	allBytes     uint64
 }
 
-// span chooses the steps: the finest that go back far enough, but no finer than the
-// points asked for.
+// span chooses the steps: the finest that go back far enough, but none finer where
+// three quarters of the points asked for are left.
 func (b *Book) span(q *Query) *span {
 	s := &span{Book: b, q: q}
 	if q.Client != "" {
@@ -98,7 +98,7 @@ func (b *Book) span(q *Query) *span {
 	points = min(points, maxPoints)
 	for s.tier < numTiers-1 {
 		next := b.line.everyNs[s.tier+1]
-		if from/b.line.everyNs[s.tier] >= b.line.oldest(s.tier) && (to-from)/points < next {
+		if from/b.line.everyNs[s.tier] >= b.line.oldest(s.tier) && (to-from)/next < points*3/4 {
 			break
 		}
 		s.tier++
@@ -116,7 +116,7 @@ func (b *Book) span(q *Query) *span {
 
 // sum adds up what s covers.
 func (s *span) sum(of *series) (out sums) {
-	of.each(s.line, s.tier, s.from, s.to, func(_ int64, c *cell) { out.add(c) })
+	of.sum(s.line, s.tier, s.from, s.to, &out)
 	return out
 }
 
@@ -126,11 +126,7 @@ func (s *span) curve(r *Row, of []*series, sign float64) {
 		r.Bytes, r.Counts = make([]float64, s.points), make([]float64, s.points)
 	}
 	for _, one := range of {
-		one.each(s.line, s.tier, s.from, s.to, func(step int64, c *cell) {
-			at := (step - s.from) / s.group
-			r.Bytes[at] += sign * float64(c.requestBytes+c.responseBytes)
-			r.Counts[at] += sign * float64(c.requests)
-		})
+		one.curve(s.line, s.tier, s.from, s.to, s.group, sign, r.Bytes, r.Counts)
 	}
 }
 

@@ -57,7 +57,11 @@ func Open(path string, read *atomic.Int64, conns uint64) (*Reader, error) {
 		s.Close()
 		return nil, fmt.Errorf("read %s: %w: it is %s", path, ErrNotLines, s.Format)
 	}
-	return &Reader{stream: s, r: bufio.NewReaderSize(s, 64<<10), texts: map[string]string{}, conns: conns}, nil
+	return newReader(s, conns), nil
+}
+
+func newReader(s *pcapio.Stream, conns uint64) *Reader {
+	return &Reader{stream: s, r: bufio.NewReaderSize(s, 64<<10), texts: map[string]string{}, conns: conns}
 }
 
 // Close closes the file.
