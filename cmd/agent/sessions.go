@@ -119,10 +119,24 @@ func (s *sessions) drain(ctx context.Context) error {
 		defer cancel()
 		ctx = late
 	}
-	if err := s.close(ctx); err != nil || !s.compare {
+	if err := errors.Join(s.close(ctx), s.unreached()); err != nil || !s.compare {
 		return err
 	}
 	return s.judge()
+}
+
+// unreached is an error where a file was replayed and no session got to a target.
+func (s *sessions) unreached() error {
+	if s.live {
+		return nil
+	}
+	var errs []error
+	for _, o := range s.outputs {
+		if st := o.Stats(); st.Unreached() > 0 && st.Replayed == 0 && st.Sent == 0 {
+			errs = append(errs, fmt.Errorf("replay to %s: no session got to the target (`%s` says why)", o.name, o.Doctor()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // judge fails where a target differs by more than it may.
@@ -162,6 +176,7 @@ func (s *sessions) outcomes() []output.Sessions {
 			Name: o.name, Captured: st.Captured, Sessions: st.Sessions, Replayed: st.Replayed,
 			Partial: st.Partial, Skipped: st.Skipped,
 			Sent: st.Sent, Received: st.Received, OriginalSent: st.OriginalSent, OriginalReceived: st.OriginalReceived,
+			Unreached: st.Unreached(), Doctor: o.Doctor(),
 			Stalled: st.Stalled, OtherPort: st.OtherPort, LagSeconds: st.MaxLag.Seconds(), Compared: compared,
 		})
 	}

@@ -21,6 +21,11 @@ type Sessions struct {
 	OriginalSent     uint64 `json:"original_sent_bytes"`
 	OriginalReceived uint64 `json:"original_received_bytes"`
 
+	// Unreached are those skipped that got no connection to the target, and Doctor the
+	// command that says why.
+	Unreached uint64 `json:"unreached"`
+	Doctor    string `json:"-"`
+
 	Stalled    uint64  `json:"stalled"`
 	OtherPort  uint64  `json:"other_port"`
 	LagSeconds float64 `json:"lag_seconds"`
@@ -45,6 +50,9 @@ func (s *Sessions) text(row func(name, format string, args ...any)) {
 	}
 	for _, why := range slices.Sorted(maps.Keys(s.Skipped)) {
 		row("", "%d skipped: %s", s.Skipped[why], why)
+	}
+	if s.Unreached > 0 && s.Replayed == 0 && s.Sent == 0 {
+		row("", "none got to the target (`%s` says why)", s.Doctor)
 	}
 	row("", "sent %s of %s, received %s (the original %s)", bytesText(float64(s.Sent)), bytesText(float64(s.OriginalSent)),
 		bytesText(float64(s.Received)), bytesText(float64(s.OriginalReceived)))

@@ -174,7 +174,7 @@ type sessionsOf struct {
 	Received                     uint64 `json:"received_bytes"`
 	OriginalSent                 uint64 `json:"original_sent_bytes"`
 	OriginalReceived             uint64 `json:"original_received_bytes"`
-	Stalled                      uint64
+	Stalled, Unreached           uint64
 	OtherPort                    uint64 `json:"other_port"`
 }
 

@@ -110,6 +110,17 @@ func ParseClients(s string) (Clients, error) {
 	return Clients{Prefix: p.Masked()}, nil
 }
 
+// String is what ParseClients reads.
+func (c Clients) String() string {
+	switch {
+	case c.Original:
+		return "original"
+	case c.Prefix.IsValid():
+		return c.Prefix.String()
+	}
+	return "own"
+}
+
 // foreign reports whether the addresses are not the machine's own.
 func (c Clients) foreign() bool { return c.Original || c.Prefix.IsValid() }
 

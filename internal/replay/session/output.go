@@ -20,7 +20,7 @@ type Output struct {
 	release func(*rec.Event)
 	stats   stats
 	rate    *process.Rate
-	warned  sync.Once
+	warned  [numReasons]sync.Once
 	buffers sync.Pool // of readers that sum
 	began   time.Time // when the first session was due
 
@@ -198,21 +198,31 @@ func (o *Output) book(l *Line, s *rec.Session, n int, why reason) {
 	}
 }
 
-// explain says once why all sessions may fail.
+// explain says, once for each reason, why sessions do not get to the target.
 func (o *Output) explain(why reason, err error) {
 	if o.cfg.Warn == nil || why == stopped {
 		return
 	}
-	o.warned.Do(func() {
-		text := err.Error()
-		if why == openFiles {
-			text += " (each session is one: raise the limit with `ulimit -n`, or lower --session-max)"
+	o.warned[why].Do(func() {
+		switch why {
+		case openFiles:
+			err = fmt.Errorf("%w (each session is one: raise the limit with `ulimit -n`, or lower --session-max)", err)
+		case connectTime:
+			err = fmt.Errorf("%w: no answer (`%s` says why)", err, o.Doctor())
+		case connectFail, address:
+			err = fmt.Errorf("%w (`%s` says why)", err, o.Doctor())
 		}
-		if why == connectTime && o.cfg.Clients.foreign() {
-			text += " (its answers to the clients' addresses may not come back: see `agent session-routes --target " + o.cfg.Target + "`)"
-		}
-		o.cfg.Warn(text)
+		o.cfg.Warn(err.Error())
 	})
+}
+
+// Doctor is the command that finds out what keeps sessions from the target.
+func (o *Output) Doctor() string {
+	command := "agent doctor --target " + o.cfg.Target
+	if o.cfg.Clients.foreign() {
+		command += " --session-client-ip " + o.cfg.Clients.String()
+	}
+	return command
 }
 
 // Close waits until all sessions are played, or ctx is done; then it ends those that

@@ -137,6 +137,15 @@ func (s *stats) read() Stats {
 	return out
 }
 
+// Unreached is how many sessions did not get a connection to the target.
+func (s *Stats) Unreached() uint64 {
+	n := uint64(0)
+	for _, why := range []reason{connectFail, connectTime, address} {
+		n += s.Skipped[reasonNames[why]]
+	}
+	return n
+}
+
 func named(counts *[numReasons]uint64) map[string]uint64 {
 	m := map[string]uint64{}
 	for why, n := range counts {
