@@ -44,6 +44,9 @@ type Observation struct {
 	// something where the flag says so.
 	RequestHash, ResponseHash       uint64
 	HasRequestHash, HasResponseHash bool
+	// ResponsePart: where not all of the response's body was seen, ResponseHash is of
+	// the bytes that were, so many, as a rule its beginning; 0: none.
+	ResponsePart int64
 	// Sample is the beginning of the response's body as transferred, at most
 	// SampleSize bytes; nil where none was kept.
 	Sample []byte

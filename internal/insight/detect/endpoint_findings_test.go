@@ -146,7 +146,7 @@ func TestPaging(t *testing.T) {
 	}{
 		{"the parameter is ignored", insight.BrokenPaging, many(60, second/10, page("page=%d&limit=100", func(i int, o *insight.Observation) { o.ResponseHash = 7 })), "page parameter is ignored: 59 answers"},
 		{"told by a beginning and a size", insight.BrokenPaging, many(60, second/10, page("offset=%d00", func(i int, o *insight.Observation) {
-			o.HasResponseHash, o.Sample = false, jsonRows(1, 1500)
+			o.HasResponseHash, o.ResponsePart, o.ResponseHash = false, 1800, 5
 		})), "offset parameter is ignored"},
 		{"each answer holds those before", insight.BrokenPaging, many(30, second/10, page("page=%d", func(i int, o *insight.Observation) { o.ResponseSize = int64(40000 * (i + 1)) })), "skips nothing"},
 		{"never turned", insight.BrokenPaging, many(60, second/10, page("page=1", func(i int, o *insight.Observation) { o.ResponseHash = 7 })), "never advances"},

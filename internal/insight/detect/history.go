@@ -78,6 +78,9 @@ func (h *history) observe(x *exchange) {
 	// What comes later than a second belongs to the earliest that is open.
 	b := &s.open[max(x.nowNs/secondNs, h.now-1)&1]
 	b.n++
+	if x.Upgraded {
+		return // its bytes are those of hours, not of this second
+	}
 	b.bytes += x.bytes
 	b.bodies += x.ResponseSize
 	if x.failed {

@@ -5,7 +5,7 @@ type evidence uint8
 
 const (
 	bySize evidence = iota
-	byPrefix
+	byPart
 	byValidator
 	byHash
 )
@@ -20,11 +20,8 @@ func (e evidence) String() string {
 	}[e]
 }
 
-// A shorter beginning does not tell answers apart; a longer one tells no more.
-const (
-	minPrefix = 256
-	maxPrefix = 1024
-)
+// minPart is how much of a body tells it from another.
+const minPart = 256
 
 // identity returns what tells an answer from another, by the best that is known.
 func identity(x *exchange) (uint64, evidence) {
@@ -35,8 +32,8 @@ func identity(x *exchange) (uint64, evidence) {
 		return combine(fnv(x.Head.ETag), uint64(x.ResponseSize)), byValidator
 	case x.Head.LastModified != "":
 		return combine(fnv(x.Head.LastModified), uint64(x.ResponseSize)), byValidator
-	case len(x.Sample) >= minPrefix:
-		return combine(fnv(x.Sample[:min(maxPrefix, len(x.Sample))]), uint64(x.ResponseSize)), byPrefix
+	case x.ResponsePart >= minPart:
+		return combine(x.ResponseHash, uint64(x.ResponseSize)), byPart
 	}
 	return uint64(x.ResponseSize), bySize
 }

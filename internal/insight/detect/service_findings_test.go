@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gortap/internal/insight"
+	"gortap/internal/proto"
 )
 
 // from gives an exchange another client, by number.
@@ -203,18 +204,20 @@ func TestConnectionChurn(t *testing.T) {
 
 func TestRetransmission(t *testing.T) {
 	for _, tc := range []struct {
-		bytes, again uint64
-		found        bool
-	}{{100e6, 5e6, true}, {100e6, 1e6, false}, {1e6, 1e5, false}, {0, 0, false}} {
+		again uint64
+		found bool
+	}{{5e4, true}, {1e3, false}, {0, false}} {
 		s := New(Config{})
-		many(100, second, func(i int, when time.Duration) insight.Observation { return unique(get("/x", when, 100000), i) })(s)
-		s.Network("shop", tc.bytes/2, tc.again/2)
-		s.Network("shop", tc.bytes, tc.again)
+		many(100, second, func(i int, when time.Duration) insight.Observation {
+			o := unique(get("/x", when, 100000), i)
+			o.Retransmitted = tc.again
+			return o
+		})(s)
 		if !tc.found {
 			wantNone(t, s)
 			continue
 		}
-		if f := one(t, s, insight.Retransmission); f.Saves != 5e6 || !strings.Contains(f.Title, "5 % of the bytes of shop") {
+		if f := one(t, s, insight.Retransmission); f.Saves != 5e6 || !strings.HasPrefix(f.Title, "5 MB were sent again for 10 MB of shop (50 %)") {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -242,7 +245,8 @@ func TestErrorsAndRetries(t *testing.T) {
 		{"half of them fail", insight.ErrorStorm, failing(2, 503, nothing), "50 % of the requests to GET /pay of shop fail (300 of 600, mostly status 503)"},
 		{"too many requests", insight.ErrorStorm, failing(1, 429, nothing), "100 % of"},
 		{"gRPC", insight.ErrorStorm, failing(2, 200, func(i int, o *insight.Observation) { o.HasCode, o.Code = true, 14 }), "grpc-status"},
-		{"no answers", insight.ErrorStorm, failing(2, 0, func(i int, o *insight.Observation) { o.Complete = false }), "no answer"},
+		{"no answers", insight.ErrorStorm, failing(2, 0, func(i int, o *insight.Observation) { o.Complete, o.Incomplete = false, proto.NoResponse }), "no answer"},
+		{"answers that the capture lost", insight.ErrorStorm, failing(1, 0, func(i int, o *insight.Observation) { o.Complete, o.Incomplete = false, proto.Lost }), ""},
 		{"one of ten", insight.ErrorStorm, failing(10, 503, nothing), ""},
 		{"not found", insight.ErrorStorm, failing(1, 404, nothing), ""},
 		{"gRPC: not found", insight.ErrorStorm, failing(1, 200, func(i int, o *insight.Observation) { o.HasCode, o.Code = true, 5 }), ""},

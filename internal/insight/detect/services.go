@@ -10,12 +10,14 @@ const maxServers = 4096
 
 // service is the traffic of one service in the present window.
 type service struct {
-	name     string
-	requests int64
-	bytes    int64
-	seen     span64
-	clients  crowd // addresses
-	networks crowd // /24 and /64
+	name      string
+	requests  int64
+	bytes     int64
+	seen      span64
+	clients   crowd // addresses
+	again     int64 // bytes that were sent again
+	seenAgain span64
+	networks  crowd // /24 and /64
 }
 
 // services holds them, and knows which addresses are servers.

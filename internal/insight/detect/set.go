@@ -6,7 +6,10 @@ import (
 	"strings"
 
 	"gortap/internal/insight"
+	"gortap/internal/proto"
 )
+
+var _ insight.Detector = (*Set)(nil)
 
 // Set is all detectors. It serves one goroutine at a time.
 type Set struct {
@@ -65,7 +68,7 @@ func New(cfg Config) *Set {
 		&rateJump{t: t, history: s.history, warmup: seconds(s.cfg.Warmup)},
 		&oversized{t: t}, &unbounded{t: t}, newPaging(t),
 		&compress{t: t}, &doubleCoded{}, newRepeats(t), &etags{t: t}, &redundant{t: t},
-		newPairs(t), &chatty{t: t}, &concentration{t: t}, &churn{t: t}, newRetransmission(t),
+		newPairs(t), &chatty{t: t}, &concentration{t: t}, &churn{t: t}, &retransmission{t: t},
 		&errorStorm{t: t}, newRetries(t),
 	}
 	s.table = newTable(s.cfg.MaxEndpoints, s.forget)
@@ -106,10 +109,10 @@ func (s *Set) Observe(o *insight.Observation) {
 	x.Observation = nil
 }
 
-// isFailure is what clients try again after.
+// isFailure is what clients try again after. What the capture missed is none.
 func isFailure(o *insight.Observation) bool {
-	if o.Status >= 500 || o.Status == 429 || o.Status == 0 {
-		return true
+	if o.Status >= 500 || o.Status == http.StatusTooManyRequests || o.Incomplete == proto.Aborted || o.Incomplete == proto.NoResponse {
+		return !o.Upgraded
 	}
 	switch o.Code {
 	case 4, 8, 13, 14, 15: // deadline, exhausted, internal, unavailable, data loss
@@ -134,16 +137,6 @@ func (s *Set) Tick(nowNs int64) {
 	s.history.advance(nowNs / secondNs)
 	if s.cfg.Window > 0 && nowNs-s.windowNs >= int64(s.cfg.Window) {
 		s.turn()
-	}
-}
-
-// Network tells a service's bytes on the network until now, and how many of them were
-// sent again, as the kernel counts them since the run began.
-func (s *Set) Network(service string, bytes, retransmitted uint64) {
-	for _, d := range s.detectors {
-		if r, ok := d.(*retransmission); ok {
-			r.network(service, bytes, retransmitted, s.nowNs)
-		}
 	}
 }
 

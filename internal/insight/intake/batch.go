@@ -34,7 +34,7 @@ type entry struct {
 	incomplete                proto.Reason
 	requestBytes, requestSize int64
 	responseBytes             int64
-	responseSize              int64
+	responseSize, part        int64
 	durationNs, ttfbNs        int64
 	hashes                    [2]uint64 // by proto.Side
 	host, target, sample      span

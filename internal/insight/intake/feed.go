@@ -147,6 +147,9 @@ func (f *Feed) add(b *batch, e *entry, x *proto.Exchange, p *pending) {
 			e.hashes[side] = p.bodies[side].hash.Sum64()
 		}
 	}
+	if m := &p.bodies[proto.Server]; e.flags&hasResponseHash == 0 && m.n > 0 && x.Response.Incomplete == proto.Complete {
+		e.part, e.hashes[proto.Server] = m.n, m.hash.Sum64()
+	}
 	e.sample = b.keep(p.sample)
 }
 

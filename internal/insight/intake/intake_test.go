@@ -123,7 +123,7 @@ func TestABodyWithGapsHasNoHash(t *testing.T) {
 	head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 5000)
 	got := play(t, from(proto.Client, "GET /items/1 HTTP/1.1\r\n\r\n"), from(proto.Server, head+strings.Repeat("x", 2000)),
 		prototest.Event{Side: proto.Server, Gap: 3000, Why: flow.Skipped})
-	if o := got[0]; !o.HasRequestHash || o.HasResponseHash || o.ResponseSize != 5000 || len(o.Sample) != 2000 || !o.Complete || o.Duration < 0 {
+	if o := got[0]; o.ResponsePart != 2000 || o.ResponseHash == 0 || !o.HasRequestHash || o.HasResponseHash || o.ResponseSize != 5000 || len(o.Sample) != 2000 || !o.Complete || o.Duration < 0 {
 		t.Errorf("got %+v", o)
 	}
 }

@@ -36,6 +36,7 @@ func (r *reader) read(b *batch, e *entry) *insight.Observation {
 		Duration: time.Duration(e.durationNs), TTFB: time.Duration(e.ttfbNs),
 		Complete: e.incomplete == proto.Complete, Incomplete: e.incomplete,
 		RequestHash: e.hashes[proto.Client], ResponseHash: e.hashes[proto.Server],
+		ResponsePart:   e.part,
 		HasRequestHash: e.flags&hasRequestHash != 0, HasResponseHash: e.flags&hasResponseHash != 0,
 	}
 	r.o.Host = r.names.get(b.text(e.host))
