@@ -112,7 +112,7 @@ func (a *agent) open() error {
 	if a.sessions, err = openSessions(a.cfg, a.input, a.log); err != nil {
 		return err
 	}
-	if a.insights, err = openInsights(a.cfg); err != nil {
+	if a.insights, err = openInsights(a.cfg, a.log); err != nil {
 		return err
 	}
 	if l, ok := a.input.(*live); ok && a.cfg.Degrade {
@@ -204,6 +204,9 @@ func (a *agent) run(ctx context.Context) error {
 		beside.Go(func() { a.governor.run(ctx, a.input.volumes) })
 	}
 	beside.Go(func() { a.reopenOutputs(ctx) })
+	if a.insights != nil {
+		beside.Go(func() { a.insights.saveStates(ctx, a.log) })
+	}
 	handlers := make([]flow.Handler, len(a.shards))
 	for i, s := range a.shards {
 		handlers[i] = s
@@ -220,6 +223,7 @@ func (a *agent) run(ctx context.Context) error {
 	}
 	if a.insights != nil {
 		a.insights.intake.Close()
+		err = errors.Join(err, a.insights.saveState())
 	}
 	if a.records != nil {
 		err = errors.Join(err, a.records.drain(ctx, a.env))

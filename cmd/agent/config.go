@@ -46,8 +46,10 @@ type Config struct {
 	MaxPaths    int           `mapstructure:"max-paths"`
 	MaxServices int           `mapstructure:"max-services"`
 
-	Insight       bool `mapstructure:"insight"`
-	InsightMemory Size `mapstructure:"insight-memory"`
+	Insight       bool          `mapstructure:"insight"`
+	InsightMemory Size          `mapstructure:"insight-memory"`
+	InsightState  string        `mapstructure:"insight-state"`
+	InsightWarmup time.Duration `mapstructure:"insight-warmup"`
 
 	OutputJSONL  string   `mapstructure:"output-jsonl"`
 	OutputFile   []string `mapstructure:"output-file"`

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"log/slog"
+
 	"gortap/internal/insight"
+	"gortap/internal/insight/detect"
 	"gortap/internal/insight/intake"
 	"gortap/internal/output"
 	"gortap/internal/process/redact"
@@ -12,34 +15,40 @@ import (
 // insights is the part of a run that keeps exchanges to be looked at: on the web page,
 // in agent top, in reports. It is nil with --insight=false.
 type insights struct {
-	store  *insight.Store
-	intake *intake.Intake
+	store     *insight.Store
+	detectors *detect.Set // behind the store's lock
+	intake    *intake.Intake
+	statePath string // of the baselines; empty: they are not kept
 }
 
 // insightShare is the part of --max-memory that insight may have.
 const insightShare = 16
 
-func openInsights(cfg *Config) (*insights, error) {
+func openInsights(cfg *Config, log *slog.Logger) (*insights, error) {
 	if !cfg.Insight {
 		return nil, nil
 	}
-	in := &insights{store: newStore(cfg, [3]insight.Steps{})}
+	files := len(cfg.InputFile) > 0
+	in := &insights{statePath: cfg.InsightState}
+	in.store, in.detectors = newStore(cfg, [3]insight.Steps{}, files, log)
 	c, err := intakeConfig(cfg, in.store)
 	if err != nil {
 		return nil, err
 	}
-	c.Wait = len(cfg.InputFile) > 0
+	c.Wait = files
 	in.intake = intake.New(c)
 	return in, nil
 }
 
-// newStore makes what keeps exchanges, by the steps given or the default ones.
-func newStore(cfg *Config, steps [3]insight.Steps) *insight.Store {
+// newStore makes what keeps exchanges, by the steps given or the default ones, and what
+// looks for waste in them.
+func newStore(cfg *Config, steps [3]insight.Steps, files bool, log *slog.Logger) (*insight.Store, *detect.Set) {
 	memory := int(cfg.InsightMemory)
 	if cfg.MaxMemory > 0 {
 		memory = min(memory, int(cfg.MaxMemory)/insightShare)
 	}
-	return insight.NewStore(insight.NewBook(insight.Config{MemoryBytes: memory, Steps: steps}), nil)
+	set := newDetectors(cfg, memory, files, log)
+	return insight.NewStore(insight.NewBook(insight.Config{MemoryBytes: memory, Steps: steps}), set), set
 }
 
 func intakeConfig(cfg *Config, store *insight.Store) (intake.Config, error) {

@@ -64,7 +64,8 @@ func openReading(cfg *Config, patterns []string, log *slog.Logger) (*reading, er
 	if len(names) == 0 {
 		return nil, usagef("nothing to read: give files (.pcap, .pcapng, .gor or .jsonl, also .gz or .zst)")
 	}
-	r := &reading{store: newStore(cfg, reportSteps()), order: intake.NewOrder(n)}
+	store, _ := newStore(cfg, reportSteps(), true, log)
+	r := &reading{store: store, order: intake.NewOrder(n)}
 	if r.account, err = newAccount(cfg, 2, false); err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if len(s.table.slots) != s.cfg.MaxEndpoints || len(s.table.index) != s.cfg.MaxEndpoints || len(s.services.order) != s.cfg.MaxServices {
 		t.Errorf("%d endpoints, %d in the index, %d services", len(s.table.slots), len(s.table.index), len(s.services.order))
 	}
-	if len(s.Findings()) > maxFindings || len(s.State()) > maxStateSize {
+	if len(s.Findings()) > maxFindings || len(s.State()) > MaxState {
 		t.Errorf("%d findings, %d bytes of state", len(s.Findings()), len(s.State()))
 	}
 	runtime.KeepAlive(s)

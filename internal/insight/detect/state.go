@@ -17,8 +17,9 @@ const stateVersion = 1
 
 // What is kept, and read, at most.
 const (
-	maxSaved     = 500
-	maxStateSize = 16 << 20
+	maxSaved = 500
+	// MaxState is how many bytes of a state are looked at.
+	MaxState = 16 << 20
 )
 
 // stateMagic begins a state; version and checksum follow on the same line.
@@ -159,7 +160,7 @@ var errState = errors.New("not a state of this version")
 // Restore takes what State returned in an earlier run. Call it before the first
 // Observe. Where it fails, the Set is as it was: it begins without baselines.
 func (s *Set) Restore(state []byte) error {
-	if len(state) > maxStateSize {
+	if len(state) > MaxState {
 		return fmt.Errorf("restore baselines: %d bytes: %w", len(state), errState)
 	}
 	head, text, found := bytes.Cut(state, []byte("\n"))
