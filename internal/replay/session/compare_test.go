@@ -31,7 +31,12 @@ func compared(t *testing.T, how Compare, says [3]string, end func(c *script)) Li
 		_, _ = io.Copy(io.Discard, in)
 	})
 	cfg := config(srv.addr())
-	cfg.Compare, cfg.Stall = how, 50*time.Millisecond
+	cfg.Compare, cfg.Stall = how, time.Minute
+	for i, said := range []string{"0hi", "one\n", "two2\n"} {
+		if len(says[i]) < len(said) {
+			cfg.Stall = 50 * time.Millisecond // what is missing is waited for
+		}
+	}
 	s := newStage(t, HubOptions{}, cfg)
 	c := s.begin()
 	said := "0hi"
