@@ -13,6 +13,7 @@ func commands(e env) []*cobra.Command {
 		checkConfigCommand(e),
 		demoCommand(e),
 		doctorCommand(e),
+		reportCommand(e),
 		sessionRoutesCommand(e),
 		versionCommand(e),
 	}

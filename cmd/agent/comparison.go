@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -109,8 +110,11 @@ func (c *comparison) conclude(ctx context.Context, e env) error {
 	err = errors.Join(err, result.WriteText(w, terminal && e.getenv("NO_COLOR") == ""))
 	for _, path := range c.cfg.Report {
 		write := result.WriteJSON
-		if strings.HasPrefix(filepath.Ext(path), ".htm") {
+		switch filepath.Ext(path) {
+		case ".html", ".htm":
 			write = result.WriteHTML
+		case ".txt":
+			write = func(w io.Writer) error { return result.WriteText(w, false) }
 		}
 		if e := writeFile(path, write); e != nil {
 			err = errors.Join(err, e)

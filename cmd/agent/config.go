@@ -57,6 +57,7 @@ type Config struct {
 	Redact       bool     `mapstructure:"redact"`
 	RedactParams []string `mapstructure:"redact-params"`
 	Table        string   `mapstructure:"table"`
+	Report       []string `mapstructure:"report"`
 
 	RecordConfig  `mapstructure:",squash"`
 	SessionConfig `mapstructure:",squash"`
@@ -101,6 +102,18 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // loadConfig merges flags, environment, file and defaults, and checks the result.
 func loadConfig(flags *pflag.FlagSet) (*Config, error) {
+	v, err := readSettings(flags)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &Config{}
+	if err := decodeConfig(v, flags, cfg); err != nil {
+		return nil, err
+	}
+	return cfg, cfg.validate()
+}
+
+func readSettings(flags *pflag.FlagSet) (*viper.Viper, error) {
 	v := viper.New()
 	v.SetEnvPrefix(envPrefix)
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
@@ -119,10 +132,44 @@ func loadConfig(flags *pflag.FlagSet) (*Config, error) {
 	if structured && flags.Changed("service") {
 		v.Set("service", []ServiceRule(*rules))
 	}
+	return v, nil
+}
+
+// loadChosen is loadConfig for a command that only knows some of the keys: the others
+// have their defaults, whatever the file and the environment say, and are refused as
+// flags. files are its arguments, in the place of --input-file.
+func loadChosen(flags *pflag.FlagSet, command string, files []string, knows func(key string) bool) (*Config, error) {
+	var wrong error
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Hidden && !knows(f.Name) && wrong == nil {
+			wrong = usagef("--%s means nothing to `agent %s` (see `agent %s --help`)", f.Name, command, command)
+		}
+	})
+	if wrong != nil {
+		return nil, wrong
+	}
+	v, err := readSettings(flags)
+	if err != nil {
+		return nil, err
+	}
+	pristine := pflag.NewFlagSet("", pflag.ContinueOnError)
+	for _, g := range flagGroups() {
+		pristine.AddFlagSet(g.flags)
+	}
+	defaults := viper.New()
+	if err := defaults.BindPFlags(pristine); err != nil {
+		return nil, fmt.Errorf("bind flags: %w", err)
+	}
+	for _, key := range configKeys() {
+		if !knows(key) {
+			v.Set(key, defaults.Get(key))
+		}
+	}
 	cfg := &Config{}
 	if err := decodeConfig(v, flags, cfg); err != nil {
 		return nil, err
 	}
+	cfg.InputFile = files
 	return cfg, cfg.validate()
 }
 

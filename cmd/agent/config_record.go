@@ -58,7 +58,6 @@ type RecordConfig struct {
 	CompareIgnoreJSON    []string `mapstructure:"compare-ignore-json"`
 	CompareIgnoreLatency bool     `mapstructure:"compare-ignore-latency"`
 	CompareThreshold     float64  `mapstructure:"compare-threshold"`
-	Report               []string `mapstructure:"report"`
 
 	HTTPAllowMethod     []string `mapstructure:"http-allow-method"`
 	HTTPDisallowMethod  []string `mapstructure:"http-disallow-method"`
@@ -186,7 +185,8 @@ func (c *Config) validateRecords() error {
 		{c.MiddlewareTimeout > 0, "--middleware-timeout: want a positive duration"},
 		{!c.OutputHTTPTrackResponse || len(c.OutputHTTP) > 0, "--output-http-track-response without --output-http: nobody answers"},
 		{!c.Compare || len(c.OutputHTTP) == 1, "--compare: want one --output-http, the target that is to be compared"},
-		{c.Compare || len(c.CompareBaseline) == 0 && len(c.Report) == 0, "--compare-baseline and --report without --compare: nothing is compared (add --compare)"},
+		{c.Compare || len(c.CompareBaseline) == 0, "--compare-baseline without --compare: nothing is compared (add --compare)"},
+		{c.Compare || c.Insight || len(c.Report) == 0, "--report with --insight=false: there is nothing to report"},
 		{len(c.CompareBaseline) <= 2, "--compare-baseline: want two at most"},
 		{c.CompareThreshold >= 0 && c.CompareThreshold <= 1, "--compare-threshold: want a share of 0 to 1"},
 		{!c.OutputStdout || c.OutputJSONL != "-" && c.Summary != "-" && c.Table != "always", "--output-stdout with another output on stdout: both want it"},
@@ -205,8 +205,8 @@ func (c *Config) validateRecords() error {
 		return usagef("--output-file: more than one file of packets (they would be the same)")
 	}
 	for _, name := range c.Report {
-		if ext := filepath.Ext(name); ext != ".html" && ext != ".htm" && ext != ".json" {
-			return usagef("--report %s: want .html or .json", name)
+		if ext := filepath.Ext(name); ext != ".html" && ext != ".htm" && ext != ".json" && ext != ".txt" {
+			return usagef("--report %s: want .html, .json or .txt", name)
 		}
 	}
 	for _, target := range slices.Concat(c.OutputHTTP, c.CompareBaseline) {

@@ -28,9 +28,10 @@ func TestMistakesAboutRecordsAreUsageErrors(t *testing.T) {
 		{"--output-http http://x --depth head", "--depth head"},
 		{"--output-http http://x --output-null", "--output-null"},
 		{"--compare", "want one --output-http"},
-		{"--report x.html", "add --compare"},
+		{"--compare-baseline http://x", "add --compare"},
+		{"--report x.html --insight=false", "nothing to report"},
 		{"--input-file x.gor --input-from 5s --input-to 5s", "nothing is between them"},
-		{"--compare --output-http http://x --report x.pdf", "want .html or .json"},
+		{"--compare --output-http http://x --report x.pdf", "want .html, .json or .txt"},
 	} {
 		_, err := load(t, strings.Fields(tc.args)...)
 		var usage usageError

@@ -85,6 +85,7 @@ func outputFlags(f *pflag.FlagSet) {
 	f.Bool("redact", true, "replace the values of secret query parameters in what is written")
 	f.StringSlice("redact-params", nil, "more query parameter `NAMES` whose values are secret")
 	f.String("table", "auto", "live table: auto (on a terminal), always or never")
+	f.StringArray("report", nil, "write the incident report at the end, or with --compare the comparison, to `PATH`: .html for people, .json for programs, .txt; repeats")
 }
 
 func agentFlags(f *pflag.FlagSet) {

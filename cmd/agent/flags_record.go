@@ -81,5 +81,4 @@ func compareFlags(f *pflag.FlagSet) {
 	f.StringSlice("compare-ignore-json", nil, "`PATHS` of JSON members that may differ: $.a.b, $.items[*].id, $..updated")
 	f.Bool("compare-ignore-latency", false, "do not judge latencies")
 	f.Float64("compare-threshold", 0, "share of exchanges that may differ, 0 to 1; above it the exit status is 3")
-	f.StringArray("report", nil, "write the comparison to `PATH`: .html for people, .json for programs; repeats")
 }

@@ -14,6 +14,24 @@ import (
 // writeSummary tells what the run came to: for people on stderr, and as JSON
 // where --summary says.
 func (a *agent) writeSummary() error {
+	s := a.summarize()
+	if a.wantsTable() {
+		a.finalTable()
+	}
+	fmt.Fprint(a.env.stderr, s.Text())
+	a.tellDryRun()
+	err := a.writeReports(s)
+	switch a.cfg.Summary {
+	case "":
+		return err
+	case "-":
+		return errors.Join(err, s.WriteJSON(a.env.stdout))
+	}
+	return errors.Join(err, writeFile(a.cfg.Summary, s.WriteJSON))
+}
+
+// summarize adds up what the run came to.
+func (a *agent) summarize() *output.Summary {
 	s := output.Summary{Version: version, Started: a.started, Seconds: time.Since(a.started).Seconds()}
 	v, err := a.input.volumes()
 	if err != nil {
@@ -42,18 +60,7 @@ func (a *agent) writeSummary() error {
 	if a.sessions != nil {
 		s.Sessions = a.sessions.outcomes()
 	}
-	if a.wantsTable() {
-		a.finalTable()
-	}
-	fmt.Fprint(a.env.stderr, s.Text())
-	a.tellDryRun()
-	switch a.cfg.Summary {
-	case "":
-		return nil
-	case "-":
-		return s.WriteJSON(a.env.stdout)
-	}
-	return writeFile(a.cfg.Summary, s.WriteJSON)
+	return &s
 }
 
 // checkSummary finds out at the start what would otherwise fail at the end.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 
 	"gortap/internal/insight"
@@ -57,6 +58,7 @@ type example struct{ Time, Client, Request, Status, Bytes, Duration string }
 
 type table struct {
 	Title, What, Key string
+	Spread           bool // sizes and durations are known
 	Rows, Rest       []tableRow
 	More             int
 }
@@ -70,6 +72,7 @@ type tableRow struct {
 	Requests    string
 	Errors      string
 	Bad         bool
+	Quantiles   bool
 	SizeP50     string
 	SizeP99     string
 	TimeP50     string
@@ -100,7 +103,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		v.Happened = append(v.Happened, eventText(&r.Events[i], r))
 	}
 	for _, q := range r.Quality {
-		v.Warned = v.Warned || q.Level == levelWarning
+		v.Warned = v.Warned || q.Level == LevelWarning
 	}
 	if err := v.charts(p); err != nil {
 		return err
@@ -242,9 +245,10 @@ func (v *view) tables(p *plot.Plotter) error {
 		if len(l.rows) == 0 || l.key == "networks" && len(l.rows) == len(v.View.Clients) {
 			continue
 		}
-		t := table{Title: l.title, What: l.what, Key: l.key, More: v.View.More[l.key]}
+		t := table{Title: l.title, What: l.what, Key: l.key, More: v.View.More[l.key], Spread: slices.ContainsFunc(l.rows, hasSpread)}
 		for i := range l.rows {
 			row, err := tableRowOf(p, &l, i)
+			row.Quantiles = t.Spread
 			if err != nil {
 				return err
 			}
@@ -261,10 +265,10 @@ func (v *view) tables(p *plot.Plotter) error {
 
 func tableRowOf(p *plot.Plotter, l *list, i int) (tableRow, error) {
 	e := &l.rows[i]
-	row := tableRow{Name: l.name(e), Class: -1, Share: wording.Percent(e.Share), Width: percentWidth(e.Share), Bytes: wording.Bytes(bytesOf(e)),
+	row := tableRow{Name: l.fullName(e), Class: -1, Share: wording.Percent(e.Share), Width: percentWidth(e.Share), Bytes: wording.Bytes(bytesOf(e)),
 		Requests: wording.Count(float64(e.Requests)), Errors: wording.Count(float64(e.Errors)), Bad: e.Errors*100 >= e.Requests && e.Errors > 0,
-		SizeP50: wording.Bytes(float64(e.SizeP50)), SizeP99: wording.Bytes(float64(e.SizeP99)),
-		TimeP50: wording.Latency(float64(e.DurationP50)), TimeP99: wording.Latency(float64(e.DurationP99))}
+		SizeP50: spread(e, e.SizeP50, wording.Bytes), SizeP99: spread(e, e.SizeP99, wording.Bytes),
+		TimeP50: spread(e, e.DurationP50, wording.Latency), TimeP99: spread(e, e.DurationP99, wording.Latency)}
 	colours := plot.Other
 	if l.key == "endpoints" {
 		row.Name, row.Under, row.Class, colours = endpointName(e), wording.Printable(e.Service), colour(i), colour(i)

@@ -19,9 +19,9 @@ type Remark struct {
 
 // The levels of a Remark.
 const (
-	levelOK      = "ok"
-	levelNote    = "note"
-	levelWarning = "warning"
+	LevelOK      = "ok"
+	LevelNote    = "note"
+	LevelWarning = "warning"
 )
 
 // Losses up to here do not change who is first.
@@ -29,31 +29,31 @@ const smallLoss = 0.001
 
 // quality tells what the capture lacked. It leaves out what did not happen, but never
 // that something was lost.
-func quality(s *output.Summary) []Remark {
+func quality(s *output.Summary, records bool) []Remark {
 	if s == nil {
-		return []Remark{{levelNote, "The figures come from a list of exchanges or from another agent: what the capture behind it lost is not known here."}}
+		return []Remark{{LevelNote, "The figures come from a list of exchanges or from another agent: what the capture behind it lost is not known here."}}
 	}
 	var out []Remark
 	add := func(level, format string, args ...any) {
 		out = append(out, Remark{level, fmt.Sprintf(format, args...)})
 	}
-	packets(s, add)
+	packets(s, records, add)
 	payload(s, add)
 	if n := total(s.Incomplete); n > 0 && !s.RequestsOnly {
-		add(levelNote, "%s of %s messages are incomplete: %s.", wording.Grouped(n), wording.Grouped(s.Messages), reasons(s.Incomplete, func(n uint64) string { return wording.Grouped(n) }))
+		add(LevelNote, "%s of %s messages are incomplete: %s.", wording.Grouped(n), wording.Grouped(s.Messages), reasons(s.Incomplete, func(n uint64) string { return wording.Grouped(n) }))
 	}
 	if s.Sampled {
-		add(levelWarning, "Only %s of the connections were looked into: exchanges, clients and findings are of those, about %s exchanges in all. Bytes of services are of all.",
+		add(LevelWarning, "Only %s of the connections were looked into: exchanges, clients and findings are of those, about %s exchanges in all. Bytes of services are of all.",
 			wording.Percent(s.SampleRatio), wording.Count(float64(s.ExchangesEstimate)))
 	}
 	if s.RequestsOnly {
-		add(levelWarning, "The recording has requests only: there is nothing to tell about responses (record with --input-raw-track-response).")
+		add(LevelWarning, "The recording has requests only: there is nothing to tell about responses (record with --input-raw-track-response).")
 	}
 	for _, d := range s.Degraded {
-		add(levelNote, "For %.1f s the agent copied less to stay within its limits (level %s).", d.Seconds, d.Level)
+		add(LevelNote, "For %.1f s the agent copied less to stay within its limits (level %s).", d.Seconds, d.Level)
 	}
 	if s.ReconcileErrorBytes > 0 {
-		add(levelWarning, "%s more in messages than the capture counted: please report this.", wording.Bytes(float64(s.ReconcileErrorBytes)))
+		add(LevelWarning, "%s more in messages than the capture counted: please report this.", wording.Bytes(float64(s.ReconcileErrorBytes)))
 	}
 	return out
 }
@@ -61,7 +61,11 @@ func quality(s *output.Summary) []Remark {
 type adder func(level, format string, args ...any)
 
 // packets tells what became of them on the way to the parsers.
-func packets(s *output.Summary, add adder) {
+func packets(s *output.Summary, records bool, add adder) {
+	unit := "packets"
+	if records {
+		unit = "records"
+	}
 	if s.Matched.Packets == 0 {
 		return
 	}
@@ -71,10 +75,10 @@ func packets(s *output.Summary, add adder) {
 			continue
 		}
 		lost += d.Packets
-		add(levelWarning, "%s packets (%s) were dropped: %s, %s.", wording.Grouped(d.Packets), wording.Bytes(float64(d.Bytes)), d.Stage, d.Reason)
+		add(LevelWarning, "%s %s (%s) were dropped: %s, %s.", wording.Grouped(d.Packets), unit, wording.Bytes(float64(d.Bytes)), d.Stage, d.Reason)
 	}
 	if lost == 0 {
-		add(levelOK, "All %s packets that matched were read (%s); none was dropped.", wording.Grouped(s.Matched.Packets), wording.Bytes(float64(s.Matched.Bytes)))
+		add(LevelOK, "All %s %s that matched were read (%s); none was dropped.", wording.Grouped(s.Matched.Packets), unit, wording.Bytes(float64(s.Matched.Bytes)))
 	}
 }
 
@@ -84,15 +88,15 @@ func payload(s *output.Summary, add adder) {
 		return
 	}
 	all := float64(s.TCPPayloadBytes)
-	add(levelOK, "%s of TCP payload, each byte counted once: %s of it is HTTP messages.", wording.Bytes(all), wording.Percent(float64(s.MessageBytes)/all))
+	add(LevelOK, "%s of TCP payload, each byte counted once: %s of it is HTTP messages.", wording.Bytes(all), wording.Percent(float64(s.MessageBytes)/all))
 	if lost := float64(s.Unattributed[proto.Lost.String()]) / all; lost > smallLoss {
-		add(levelWarning, "%s of the payload is missing from the capture: the figures are too low by that much.", wording.Percent(lost))
+		add(LevelWarning, "%s of the payload is missing from the capture: the figures are too low by that much.", wording.Percent(lost))
 	}
 	if len(s.Unattributed) > 0 {
-		add(levelNote, "Not in any message: %s.", reasons(s.Unattributed, func(n uint64) string { return wording.Bytes(float64(n)) }))
+		add(LevelNote, "Not in any message: %s.", reasons(s.Unattributed, func(n uint64) string { return wording.Bytes(float64(n)) }))
 	}
 	if again := float64(s.RetransmittedBytes); again > 0 {
-		add(levelNote, "%s were sent again (retransmissions), %s on top of the payload.", wording.Bytes(again), wording.Percent(again/all))
+		add(LevelNote, "%s were sent again (retransmissions), %s on top of the payload.", wording.Bytes(again), wording.Percent(again/all))
 	}
 }
 

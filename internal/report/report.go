@@ -22,9 +22,12 @@ type Config struct {
 	Input   string    // what was read or captured
 	Version string    // of the agent
 	Now     time.Time // when the report is made
-	// Capture is what the run came to; nil where nothing was captured or read by
-	// this agent.
+	// Capture is what the run came to; nil where nothing was captured by this agent,
+	// or read but lists of exchanges.
 	Capture *output.Summary
+	Records bool // it counts records, not packets
+	// Remarks are more to know about the data.
+	Remarks []Remark
 }
 
 // Report is everything that is known of an incident. The names of its JSON fields are
@@ -59,7 +62,10 @@ func Collect(src insight.Source, cfg Config) (*Report, error) {
 	if r.Events, err = src.Events(); err != nil {
 		return nil, fmt.Errorf("collect events: %w", err)
 	}
-	r.Quality = quality(cfg.Capture)
+	r.Quality = append(quality(cfg.Capture, cfg.Records), cfg.Remarks...)
+	for _, note := range r.View.Notes {
+		r.Quality = append(r.Quality, Remark{LevelNote, note})
+	}
 	return r, nil
 }
 

@@ -195,9 +195,9 @@ func (t *textWriter) quality() {
 	for _, q := range t.r.Quality {
 		mark, sgr := "-", plain
 		switch q.Level {
-		case levelOK:
+		case LevelOK:
 			mark, sgr = "+", green
-		case levelWarning:
+		case LevelWarning:
 			mark, sgr = "!", red
 		}
 		t.para(sgr, "  "+mark+" ", q.Text)
