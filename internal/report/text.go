@@ -22,7 +22,7 @@ const (
 	textFindings = 10
 	textRows     = 10
 	textEvents   = 10
-	defaultWidth = 100
+	defaultWidth = 110
 	leastWidth   = 60
 	mostWidth    = 120 // longer lines are no easier to read
 )
