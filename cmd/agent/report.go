@@ -16,7 +16,7 @@ import (
 
 	"gortap/internal/insight/intake"
 	"gortap/internal/output"
-	"gortap/internal/report"
+	incident "gortap/internal/report"
 	"gortap/internal/wording"
 )
 
@@ -69,14 +69,14 @@ func runReport(ctx context.Context, e env, cfg *Config, files []string, o report
 	if err != nil {
 		return errors.Join(damage, err)
 	}
-	made, err := report.Collect(r.store, stats.reportConfig(r, files, damage, ctx.Err() != nil))
+	made, err := incident.Collect(r.store, stats.reportConfig(r, files, damage, ctx.Err() != nil))
 	if err != nil {
 		return errors.Join(damage, err)
 	}
 	return errors.Join(damage, writeReport(e, made, o))
 }
 
-func writeReport(e env, made *report.Report, o reportFlags) error {
+func writeReport(e env, made *incident.Report, o reportFlags) error {
 	var err error
 	for _, form := range []struct {
 		path  string
@@ -93,7 +93,7 @@ func writeReport(e env, made *report.Report, o reportFlags) error {
 	if o.html == "-" || o.json == "-" {
 		return err
 	}
-	text := report.TextOptions{}
+	text := incident.TextOptions{}
 	if f, ok := terminal(e.stdout); ok {
 		text.Colour = e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
 		if width, _, e := term.GetSize(int(f.Fd())); e == nil {
@@ -131,16 +131,16 @@ func readWithProgress(ctx context.Context, e env, r *reading) error {
 }
 
 // reportConfig is what a report says of the files that it is made of.
-func (st *readStats) reportConfig(r *reading, files []string, damage error, stopped bool) report.Config {
-	c := report.Config{Input: strings.Join(files, ", "), Version: version, Now: time.Now()}
+func (st *readStats) reportConfig(r *reading, files []string, damage error, stopped bool) incident.Config {
+	c := incident.Config{Input: strings.Join(files, ", "), Version: version, Now: time.Now()}
 	remark := func(level, format string, args ...any) {
-		c.Remarks = append(c.Remarks, report.Remark{Level: level, Text: fmt.Sprintf(format, args...)})
+		c.Remarks = append(c.Remarks, incident.Remark{Level: level, Text: fmt.Sprintf(format, args...)})
 	}
 	if damage != nil {
-		remark(report.LevelWarning, "Reading ended early: %s. What comes behind is missing.", wording.Printable(damage.Error()))
+		remark(incident.LevelWarning, "Reading ended early: %s. What comes behind is missing.", wording.Printable(damage.Error()))
 	}
 	if stopped {
-		remark(report.LevelWarning, "Reading was stopped before the end of the files.")
+		remark(incident.LevelWarning, "Reading was stopped before the end of the files.")
 	}
 	if len(st.packets) > 0 {
 		c.Capture = &output.Summary{Version: version, Started: c.Now, SampleRatio: 1}
@@ -153,9 +153,9 @@ func (st *readStats) reportConfig(r *reading, files []string, damage error, stop
 		c.Records = r.recordsOnly()
 	}
 	if n := st.lines.Lines + st.lines.Bad; n > 0 {
-		remark(report.LevelOK, "%s exchanges were read from lists.", wording.Grouped(st.lines.Lines))
+		remark(incident.LevelOK, "%s exchanges were read from lists.", wording.Grouped(st.lines.Lines))
 		if st.lines.Bad > 0 {
-			remark(report.LevelWarning, "%s lines are no exchanges and were left out.", wording.Grouped(st.lines.Bad))
+			remark(incident.LevelWarning, "%s lines are no exchanges and were left out.", wording.Grouped(st.lines.Bad))
 		}
 	}
 	return c
@@ -184,12 +184,12 @@ func (a *agent) writeReports(s *output.Summary) error {
 		return nil // a comparison has its own
 	}
 	_, records := a.input.(*recordings)
-	c := report.Config{Input: a.input.describe(), Version: version, Now: time.Now(), Capture: s, Records: records}
+	c := incident.Config{Input: a.input.describe(), Version: version, Now: time.Now(), Capture: s, Records: records}
 	if n := a.insights.intake.Stats().Missing[intake.QueueFull]; n > 0 {
-		c.Remarks = append(c.Remarks, report.Remark{Level: report.LevelWarning,
+		c.Remarks = append(c.Remarks, incident.Remark{Level: incident.LevelWarning,
 			Text: fmt.Sprintf("%s exchanges were counted in the metrics but came too fast for this report.", wording.Grouped(n))})
 	}
-	made, err := report.Collect(a.source(), c)
+	made, err := incident.Collect(a.source(), c)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (a *agent) writeReports(s *output.Summary) error {
 		case ".html", ".htm":
 			write = made.WriteHTML
 		case ".txt":
-			write = func(w io.Writer) error { return made.WriteText(w, report.TextOptions{}) }
+			write = func(w io.Writer) error { return made.WriteText(w, incident.TextOptions{}) }
 		}
 		if e := writeFile(path, write); e != nil {
 			err = errors.Join(err, e)
