@@ -143,7 +143,7 @@ func (a *agent) newShard(i int) *pipeline.Shard {
 		feeds = append(feeds, a.sessions.feed())
 	}
 	if a.insights != nil {
-		feeds = append(feeds, a.insights.intake.Feed())
+		feeds = append(feeds, a.insights.intake.Feed(resentOf(a.account.Shard(i))))
 	}
 	return pipeline.NewShard(pipeline.Options{
 		Account:    a.account.Shard(i),

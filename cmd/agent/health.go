@@ -110,4 +110,3 @@ func (a *agent) addDrops(h *api.Health) {
 		h.Drop(d.Stage, d.Reason, d.Records, 0)
 	}
 }
-

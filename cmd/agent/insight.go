@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 
+	"gortap/internal/account"
 	"gortap/internal/insight"
 	"gortap/internal/insight/detect"
 	"gortap/internal/insight/intake"
@@ -62,6 +63,15 @@ func intakeConfig(cfg *Config, store *insight.Store) (intake.Config, error) {
 		return c, usageError{err}
 	}
 	return c, nil
+}
+
+// resentOf tells what a shard's connections sent again.
+func resentOf(s *account.Shard) intake.Resent {
+	return func(tell func(string, uint64)) {
+		s.Lock()
+		defer s.Unlock()
+		s.Resent(tell)
+	}
 }
 
 // source is what shows ask; nil where there is none.

@@ -132,7 +132,7 @@ func (r *reading) addInput(cfg *Config, in input) error {
 	i := len(r.parts)
 	p := &readInput{in: in, intake: intake.New(c)}
 	p.shard = pipeline.NewShard(pipeline.Options{
-		Account: r.account.Shard(i), Feeds: []pipeline.Feed{p.intake.Feed()},
+		Account: r.account.Shard(i), Feeds: []pipeline.Feed{p.intake.Feed(resentOf(r.account.Shard(i)))},
 		Reassembly: reassemblyConfig(cfg, i, 2), Open: opener(cfg, nil), OwnTotals: true,
 	})
 	r.parts = append(r.parts, p)

@@ -74,13 +74,16 @@ func TestAllKindsOfFilesTellTheSame(t *testing.T) {
 	if of.Total.Requests != 58 || len(of.Sizes) == 0 || of.Total.SizeP99 == 0 {
 		t.Fatalf("packets: %+v", of.Total)
 	}
+	if of.Total.Retransmitted != 573 {
+		t.Errorf("%d bytes were sent again, want 573", of.Total.Retransmitted)
+	}
 	lines, st := readAll(t, cfg, zst)
 	if st.lines.Lines != 58 || st.lines.Bad != 2 || len(st.problems) != 1 {
 		t.Errorf("lines: %+v", st)
 	}
 	// Lines are not told to the nanosecond, and nothing of packets behind the last exchange.
 	near := cmp.Options{
-		cmpopts.IgnoreFields(insight.Row{}, "FirstNs", "LastNs", "DurationP50", "DurationP99", "RequestRate", "ByteRate", "Bytes", "Counts"),
+		cmpopts.IgnoreFields(insight.Row{}, "FirstNs", "LastNs", "DurationP50", "DurationP99", "RequestRate", "ByteRate", "Retransmitted", "Bytes", "Counts"),
 		cmpopts.IgnoreFields(insight.View{}, "Durations", "FromNs", "ToNs", "From", "To", "StepNs"), cmpopts.EquateApprox(0, 1e-6),
 	}
 	if diff := cmp.Diff(of, lines, near); diff != "" {

@@ -180,6 +180,16 @@ func (s *Shard) Bytes(x *proto.Exchange, side proto.Side, n int64) {
 	s.creditConn(x.Conn, e.service, side, uint64(n))
 }
 
+// Resent tells, by service, the payload bytes that were sent again so far, both
+// directions. It needs the lock, as all.
+func (s *Shard) Resent(tell func(service string, bytes uint64)) {
+	for _, svc := range s.services {
+		if n := svc.retransmitted[proto.Client] + svc.retransmitted[proto.Server]; n > 0 {
+			tell(svc.name, n)
+		}
+	}
+}
+
 // Messages counts gRPC and WebSocket messages.
 func (s *Shard) Messages(x *proto.Exchange, side proto.Side, n, size int64) {
 	st := &x.User.(*endpoint).streamed[side]

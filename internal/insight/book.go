@@ -78,8 +78,12 @@ type client struct {
 // maxStatuses is how many statuses of an endpoint are told apart.
 const maxStatuses = 32
 
-// otherStatus stands for those beyond.
-const otherStatus = -1
+// otherStatus stands for those beyond, resentStatus for what was sent again, of which
+// no status is known.
+const (
+	otherStatus  = -1
+	resentStatus = -2
+)
 
 // NewBook makes an empty Book.
 func NewBook(c Config) *Book {
@@ -155,6 +159,16 @@ func (b *Book) observeCombo(cl *client, r *row, steps *[numTiers]int64, o *Obser
 	}
 }
 
+// Resent counts payload bytes that a service's connections sent again, at the present
+// time. What is known of them is by service alone.
+func (b *Book) Resent(name string, bytes uint64) {
+	c, steps := cell{retransmitted: bytes}, b.line.steps(b.nowNs)
+	b.total.add(b.line, &steps, &c)
+	if s := b.services[name]; s != nil {
+		b.status(&s.statuses, resentStatus, nil).add(b.line, &steps, &c)
+	}
+}
+
 // requestWeight is what a request counts beside its bytes, where it is decided who
 // is kept by name.
 const requestWeight = 512
@@ -168,7 +182,7 @@ func (s *series) count(b *Book, steps *[numTiers]int64, o *Observation, c *cell)
 }
 
 func cellOf(o *Observation) cell {
-	c := cell{requestBytes: uint64(max(o.RequestBytes, 0)), responseBytes: uint64(max(o.ResponseBytes, 0)), retransmitted: o.Retransmitted}
+	c := cell{requestBytes: uint64(max(o.RequestBytes, 0)), responseBytes: uint64(max(o.ResponseBytes, 0))}
 	if !o.Upgraded {
 		c.requests = 1
 		if o.Failed() {
@@ -252,7 +266,7 @@ func (b *Book) status(rows *[]*row, status int, e *endpoint) *row {
 			return r
 		}
 	}
-	if len(*rows) >= maxStatuses && status != otherStatus {
+	if len(*rows) >= maxStatuses && status >= 0 {
 		return b.status(rows, otherStatus, e)
 	}
 	r := &row{status: status, endpoint: e, id: b.nextID()}

@@ -33,6 +33,23 @@ func random(r *rand.Rand, endNs int64) *Observation {
 	return o
 }
 
+// TestWhatWasSentAgainIsByService: it is in no other list, and leaves no rest there.
+func TestWhatWasSentAgainIsByService(t *testing.T) {
+	b := NewBook(Config{Services: 1})
+	b.Observe(observation(day, "a", "/", "10.0.0.1", 200, 1000))
+	b.Observe(observation(day, "b", "/", "10.0.0.1", 200, 900))
+	b.Resent("a", 70)
+	b.Resent("b", 30)
+	v := b.View(Query{})
+	if v.Total.Retransmitted != 100 || v.Total.Requests != 2 || len(v.Services) != 2 || v.Services[0].Retransmitted != 70 || v.Services[1].Retransmitted != 30 || v.Services[1].Service != Rest {
+		t.Errorf("total %+v\nservices %+v", v.Total, v.Services)
+	}
+	if len(v.Clients) != 1 || len(v.Statuses) != 2 || v.Statuses[1].Path != Rest {
+		t.Errorf("clients %+v\nstatuses %+v", v.Clients, v.Statuses)
+	}
+	check(t, &v)
+}
+
 // check holds every list of a View against its total.
 func check(t *testing.T, v *View) {
 	t.Helper()

@@ -221,6 +221,9 @@ func (s *span) pairs() []*group {
 func (s *span) statuses() []*group {
 	g := newGroups[int](s)
 	add := func(r *row) {
+		if r.status == resentStatus {
+			return
+		}
 		g.add(r.status, func() Row {
 			if r.status == otherStatus {
 				return Row{Path: Rest}
@@ -271,6 +274,9 @@ func (s *span) list(v *View, name string, all []*group, total *group) []Row {
 // restOf is what the rows leave of the total; nil where that is nothing.
 func restOf(name string, all []*group, total *group) *group {
 	rest := &group{sums: total.sums, of: total.of}
+	if name != "services" {
+		rest.sums.retransmitted = 0
+	}
 	for _, g := range all {
 		rest.sums.subtract(&g.sums)
 		rest.without = append(rest.without, g.of...)

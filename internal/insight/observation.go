@@ -32,10 +32,6 @@ type Observation struct {
 	// Upgraded says that this is what an Upgrade led to: its request was counted as
 	// an exchange before it.
 	Upgraded bool
-	// Retransmitted are payload bytes of the connection that were sent again, both
-	// directions, as far as they were known when the exchange ended and no exchange
-	// before it was told of them.
-	Retransmitted uint64
 	// HasHead says that the headers were seen: not where the source is a list of
 	// exchanges without them.
 	HasHead bool

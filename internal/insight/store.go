@@ -5,6 +5,9 @@ import "sync"
 // Detector looks for waste in exchanges. One goroutine at a time uses it.
 type Detector interface {
 	Observe(o *Observation)
+	// Resent tells of payload bytes that a service's connections sent again, since
+	// it was told of them last. It comes about once a second.
+	Resent(service string, bytes uint64)
 	Tick(nowNs int64)
 	Findings() []Finding
 	Events() []Event
@@ -34,6 +37,14 @@ func (s *Store) Batch(nowNs int64, f func(observe func(*Observation))) {
 		if s.detector != nil {
 			s.detector.Tick(nowNs)
 		}
+	}
+}
+
+// Resent counts bytes that a service's connections sent again. It is for within Batch.
+func (s *Store) Resent(service string, bytes uint64) {
+	s.book.Resent(service, bytes)
+	if s.detector != nil {
+		s.detector.Resent(service, bytes)
 	}
 }
 

@@ -52,7 +52,7 @@ type Row struct {
 	RequestBytes  uint64 `json:"request_bytes"`
 	ResponseBytes uint64 `json:"response_bytes"`
 	Connections   uint64 `json:"connections"`   // that began with an exchange of this row
-	Retransmitted uint64 `json:"retransmitted"` // payload bytes sent again, of its connections
+	Retransmitted uint64 `json:"retransmitted"` // payload bytes sent again; of services and the total, without filters
 	// Partial says that the row was not kept by name all the time: it had more than
 	// this, which is in (rest).
 	Partial     bool    `json:"partial,omitempty"`

@@ -8,15 +8,9 @@ import (
 // lines do not tell it.
 type retransmission struct{ t *Thresholds }
 
-func (*retransmission) forget(int) {}
-func (*retransmission) reset()     {}
-
-func (d *retransmission) observe(x *exchange) {
-	if x.Retransmitted > 0 {
-		x.svc.again += int64(x.Retransmitted)
-		x.svc.seenAgain.see(x.nowNs)
-	}
-}
+func (*retransmission) observe(*exchange) {}
+func (*retransmission) forget(int)        {}
+func (*retransmission) reset()            {}
 
 func (d *retransmission) find(r *report) {
 	for _, s := range r.services.order {

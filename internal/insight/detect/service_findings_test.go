@@ -208,11 +208,10 @@ func TestRetransmission(t *testing.T) {
 		found bool
 	}{{5e4, true}, {1e3, false}, {0, false}} {
 		s := New(Config{})
-		many(100, second, func(i int, when time.Duration) insight.Observation {
-			o := unique(get("/x", when, 100000), i)
-			o.Retransmitted = tc.again
-			return o
-		})(s)
+		many(100, second, func(i int, when time.Duration) insight.Observation { return unique(get("/x", when, 100000), i) })(s)
+		for range 100 {
+			s.Resent("shop", tc.again)
+		}
 		if !tc.found {
 			wantNone(t, s)
 			continue

@@ -140,5 +140,12 @@ func (s *Set) Tick(nowNs int64) {
 	}
 }
 
+// Resent counts payload bytes that a service's connections sent again.
+func (s *Set) Resent(service string, bytes uint64) {
+	svc := s.services.of(service)
+	svc.again += int64(bytes)
+	svc.seenAgain.see(s.nowNs)
+}
+
 // Events returns departures from the forecast, the latest first; at most maxEvents.
 func (s *Set) Events() []insight.Event { return s.history.events.list() }

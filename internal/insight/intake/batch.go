@@ -19,7 +19,14 @@ const (
 type batch struct {
 	entries []entry
 	bytes   []byte // what the spans of entries point into
-	nowNs   int64  // the capture's clock
+	resent  []resent
+	nowNs   int64 // the capture's clock
+}
+
+// resent are payload bytes that a service's connections sent again.
+type resent struct {
+	service string
+	bytes   uint64
 }
 
 // entry is an exchange.
@@ -59,6 +66,7 @@ func newBatch() *batch {
 	return &batch{entries: make([]entry, 0, batchEntries), bytes: make([]byte, 0, batchBytes)}
 }
 
+// reset empties b, but for what was sent again: who cannot pass it on yet keeps it.
 func (b *batch) reset() {
 	if cap(b.bytes) > maxKept {
 		b.bytes = make([]byte, 0, batchBytes)

@@ -22,7 +22,15 @@ type Feed struct {
 	samples sampler
 	nowNs   int64
 	sentNs  int64 // when a batch was handed over last
+
+	resent  Resent
+	told    map[string]uint64 // of resent, until now
+	askedNs int64
 }
+
+// Resent tells, by service, the payload bytes that the shard's connections sent again
+// so far.
+type Resent func(tell func(service string, bytes uint64))
 
 // pending is what is kept of an exchange that goes on.
 type pending struct {
@@ -42,9 +50,10 @@ type body struct {
 // batchDelay is how long exchanges wait for others. The clock is told as often.
 const batchDelay = int64(100 * time.Millisecond)
 
-// Feed makes the entrance of a shard.
-func (in *Intake) Feed() *Feed {
-	return &Feed{in: in, batch: newBatch(), open: map[*proto.Exchange]*pending{}, samples: newSampler()}
+// Feed makes the entrance of a shard. Resent is called by the shard's goroutine, not
+// under the account's lock; nil: nobody knows.
+func (in *Intake) Feed(r Resent) *Feed {
+	return &Feed{in: in, batch: newBatch(), open: map[*proto.Exchange]*pending{}, samples: newSampler(), resent: r, told: map[string]uint64{}}
 }
 
 // Begin takes an exchange whose first head is known.
@@ -168,13 +177,35 @@ func (f *Feed) release(p *pending) {
 // Tick ends a batch of segments.
 func (f *Feed) Tick(nowNs int64) {
 	f.nowNs = max(nowNs, f.nowNs)
+	if f.nowNs-f.askedNs >= askEvery {
+		f.ask()
+	}
 	if f.nowNs-f.sentNs >= batchDelay {
 		f.handOver()
 	}
 }
 
 // Close hands over the rest.
-func (f *Feed) Close() { f.handOver() }
+func (f *Feed) Close() {
+	f.ask()
+	f.handOver()
+}
+
+// askEvery is how often it is asked what was sent again.
+const askEvery = int64(time.Second)
+
+func (f *Feed) ask() {
+	f.askedNs = f.nowNs
+	if f.resent == nil {
+		return
+	}
+	f.resent(func(service string, bytes uint64) {
+		if n := bytes - f.told[service]; n > 0 {
+			f.told[service] = bytes
+			f.batch.resent = append(f.batch.resent, resent{service, n})
+		}
+	})
+}
 
 func (f *Feed) handOver() {
 	f.sentNs = f.nowNs

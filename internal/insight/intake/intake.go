@@ -102,7 +102,11 @@ func (in *Intake) run() {
 			for i := range b.entries {
 				observe(r.read(b, &b.entries[i]))
 			}
+			for _, again := range b.resent {
+				in.cfg.Store.Resent(again.service, again.bytes)
+			}
 		})
+		b.resent = b.resent[:0]
 		b.reset()
 		select {
 		case in.spare <- b:

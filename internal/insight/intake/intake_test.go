@@ -29,6 +29,7 @@ func (n *notes) Observe(o *insight.Observation) {
 	kept.Sample = append([]byte(nil), o.Sample...)
 	n.all = append(n.all, kept)
 }
+func (n *notes) Resent(string, uint64)       {}
 func (n *notes) Tick(int64)                  {}
 func (n *notes) Findings() []insight.Finding { return nil }
 func (n *notes) Events() []insight.Event     { return nil }
@@ -63,7 +64,7 @@ func play(t *testing.T, script ...prototest.Event) []insight.Observation {
 	}
 	n := &notes{}
 	in := New(Config{Store: insight.NewStore(insight.NewBook(insight.Config{}), n), Redact: r, Wait: true})
-	f := in.Feed()
+	f := in.Feed(nil)
 	d := detect.New([]detect.Protocol{{
 		Name: "http/1.1", Detect: http1.Detect, DetectMid: http1.DetectMid, Lines: true,
 		New: func() proto.Factory { return http1.NewFactory(http1.Limits{}) },
@@ -133,7 +134,7 @@ func TestTheCaptureDoesNotWait(t *testing.T) {
 	testutil.CheckLeaks(t)
 	store := insight.NewStore(insight.NewBook(insight.Config{}), nil)
 	in := New(Config{Store: store})
-	f := in.Feed()
+	f := in.Feed(nil)
 	conn := (&prototest.Connection{Client: flow.FromB}).Conn()
 	x := &proto.Exchange{Conn: &proto.Conn{ID: 1, Key: conn.Key}, Protocol: proto.HTTP11, Service: "shop", Path: "/"}
 	const n = 3 * queueLength * batchEntries
@@ -191,7 +192,7 @@ func BenchmarkExchange(b *testing.B) {
 // steady returns what feeds one more exchange of a kind that is known.
 func steady(t testing.TB) func() {
 	in := New(Config{Store: insight.NewStore(insight.NewBook(insight.Config{}), nil), Wait: true})
-	f := in.Feed()
+	f := in.Feed(nil)
 	t.Cleanup(func() { f.Close(); in.Close() })
 	conn := (&prototest.Connection{Client: flow.FromB}).Conn()
 	x := &proto.Exchange{
