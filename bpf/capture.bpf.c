@@ -19,6 +19,7 @@
 #include "config.h"
 #include "maps.h"
 #include "parse.h"
+#include "window.h"
 #include "account.h"
 #include "turnless.h"
 #include "wake.h"
@@ -77,6 +78,8 @@ __noinline int account(struct segment *s, __u32 hook, struct emission *em)
 	else
 		outcome = book(f, s, hook, em);
 	bpf_spin_unlock(&f->lock);
+	if (cfg_windows && em->window_max) /* a round trip is measured by it */
+		em->ts_ns = bpf_ktime_get_ns();
 	return outcome;
 }
 

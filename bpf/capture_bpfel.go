@@ -44,21 +44,23 @@ type CaptureDraft struct {
 }
 
 type CaptureEvent struct {
-	_        structs.HostLayout
-	TsNs     uint64
-	Type     uint8
-	Dir      uint8
-	Flags    uint8
-	TailLen  uint8
-	Seq      uint32
-	Ack      uint32
-	Len      uint32
-	Cap      uint32
-	NetBytes uint32
-	Window   uint16
-	Pad0     uint16
-	Pad1     uint32
-	Key      CaptureFlowKey
+	_         structs.HostLayout
+	TsNs      uint64
+	Type      uint8
+	Dir       uint8
+	Flags     uint8
+	TailLen   uint8
+	Seq       uint32
+	Ack       uint32
+	Len       uint32
+	Cap       uint32
+	NetBytes  uint32
+	Window    uint16
+	Scale     uint8
+	Pad0      uint8
+	WindowMax uint16
+	Pad1      uint16
+	Key       CaptureFlowKey
 }
 
 type CaptureEventType uint32
@@ -86,7 +88,8 @@ type CaptureFlow struct {
 	Unsampled   uint8
 	Replay      uint8
 	Skipping    uint8
-	Pad         [6]uint8
+	WindowMax   uint16
+	WindowTick  uint32
 	Dirs        [2]struct {
 		_        structs.HostLayout
 		Packets  uint64
@@ -106,7 +109,7 @@ type CaptureFlow struct {
 		Fin      uint8
 		Syn      uint8
 		SynWaits uint8
-		Pad      uint8
+		Slow     uint8
 	}
 	Skip    CaptureSkip
 	FirstNs uint64
@@ -206,6 +209,7 @@ const (
 	CaptureVarCfgResponseBudget  = "cfg_response_budget"
 	CaptureVarCfgSample          = "cfg_sample"
 	CaptureVarCfgShards          = "cfg_shards"
+	CaptureVarCfgWindows         = "cfg_windows"
 	CaptureVarUnusedCommand      = "unused_command"
 	CaptureVarUnusedControlInput = "unused_control_input"
 	CaptureVarUnusedDepth        = "unused_depth"
@@ -288,6 +292,7 @@ type CaptureVariableSpecs struct {
 	CfgResponseBudget  *ebpf.VariableSpec `ebpf:"cfg_response_budget"`
 	CfgSample          *ebpf.VariableSpec `ebpf:"cfg_sample"`
 	CfgShards          *ebpf.VariableSpec `ebpf:"cfg_shards"`
+	CfgWindows         *ebpf.VariableSpec `ebpf:"cfg_windows"`
 	UnusedCommand      *ebpf.VariableSpec `ebpf:"unused_command"`
 	UnusedControlInput *ebpf.VariableSpec `ebpf:"unused_control_input"`
 	UnusedDepth        *ebpf.VariableSpec `ebpf:"unused_depth"`
@@ -346,6 +351,7 @@ type CaptureVariables struct {
 	CfgResponseBudget  *ebpf.Variable `ebpf:"cfg_response_budget"`
 	CfgSample          *ebpf.Variable `ebpf:"cfg_sample"`
 	CfgShards          *ebpf.Variable `ebpf:"cfg_shards"`
+	CfgWindows         *ebpf.Variable `ebpf:"cfg_windows"`
 	UnusedCommand      *ebpf.Variable `ebpf:"unused_command"`
 	UnusedControlInput *ebpf.Variable `ebpf:"unused_control_input"`
 	UnusedDepth        *ebpf.Variable `ebpf:"unused_depth"`

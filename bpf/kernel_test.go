@@ -25,6 +25,7 @@ type build struct {
 	response uint32 // of the server's, where it differs
 	shards   int    // default 1
 	maxFlows int    // default as in maps.h
+	windows  bool
 	filter   string // of tc_l2_ingress and xdp_l2; the others match everything
 }
 
@@ -72,6 +73,11 @@ func (l loads) get(t testing.TB, b build) *bpf.CaptureObjects {
 	setVariable(t, spec, bpf.CaptureVarCfgRequestBudget, request)
 	setVariable(t, spec, bpf.CaptureVarCfgResponseBudget, response)
 	setVariable(t, spec, bpf.CaptureVarCfgShards, uint32(max(b.shards, 1)))
+	if b.windows {
+		if err := spec.Variables[bpf.CaptureVarCfgWindows].Set(uint8(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	b.inject(t, spec)
 	objs := new(bpf.CaptureObjects)
 	if err := spec.LoadAndAssign(objs, nil); err != nil {

@@ -4,12 +4,6 @@
 #ifndef GORTAP_ACCOUNT_H
 #define GORTAP_ACCOUNT_H
 
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_PSH 0x08
-#define TCP_ACK 0x10
-
 /* RFC 7323, 2.3: no window is larger than 2^30. */
 #define MAX_JUMP (1 << 30)
 #define MAX_SYN_DATA 0xffff
@@ -37,7 +31,8 @@ struct emission {
 	__u8 held;	 /* its record waits, unless it is unasked after all */
 	__u8 next;	 /* in order */
 	__u8 recent;	 /* soon after the packet before it */
-	__u8 pad[4];
+	__u8 pad;
+	__u16 window_max; /* of a bare acknowledgement that is told, else 0 */
 };
 
 /* The exact time takes a third of what a bare acknowledgement costs here, and it is
@@ -87,6 +82,7 @@ static __always_inline void accept_syn(struct flow *f, struct flow_dir *d, __u32
 	d->payload += data;
 	d->fin = d->ack_known = 0;
 	f->depth = DEPTH_DEFAULT;
+	f->window_max = d->slow = 0;
 }
 
 /* A SYN starts the sequence space of its direction. On a four-tuple in use it may
@@ -397,6 +393,10 @@ static __always_inline int book(struct flow *f, struct segment *s, __u32 hook, s
 	if ((s->flags & TCP_RST) || (d->fin && (other->fin || !other->seen)))
 		f->closed = 1;
 	decide(f, d, s, seq, e);
+	if (cfg_windows && !s->len && !e->wanted && !f->unsampled) {
+		e->window_max = tells_window(f, d, s, e->ts_ns);
+		e->wanted = e->window_max > 0;
+	}
 	if (outcome != OUT_EMITTED)
 		return outcome;
 	if (!e->wanted)

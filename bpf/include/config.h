@@ -6,6 +6,9 @@
 /* Ring shards in use, a power of two. */
 const volatile __u32 cfg_shards = 1;
 
+/* Tell what windows clients have, as far as window.h says. */
+const volatile __u8 cfg_windows = 0;
+
 /* The rest Go may change at any time; the programs only read it. */
 
 #define COPY_ALL 0xffffffff

@@ -33,7 +33,9 @@ static __always_inline void fill(struct event *e, const struct segment *s, const
 	e->cap = sl->cap;
 	e->net_bytes = sl->net_bytes;
 	e->window = s->window;
+	e->scale = s->scale;
 	e->pad0 = 0;
+	e->window_max = em->window_max;
 	e->pad1 = 0;
 	e->key = s->key;
 }

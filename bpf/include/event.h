@@ -67,7 +67,7 @@ struct flow_dir {
 	__u8 fin;
 	__u8 syn;	/* isn is set */
 	__u8 syn_waits; /* isn is not in force yet */
-	__u8 pad;
+	__u8 slow;	/* of the opener: so many of its windows are still told */
 };
 
 struct holes {
@@ -106,7 +106,8 @@ struct flow {
 	__u8 unsampled; /* counted only, for as long as it lives */
 	__u8 replay;	/* what a replay sent, and the answers: ignored */
 	__u8 skipping;	/* skip has a length */
-	__u8 pad[6];
+	__u16 window_max;  /* the largest of the opener's windows, not scaled; 0: none seen */
+	__u32 window_tick; /* of the last one that was told */
 	struct flow_dir dirs[2];
 	struct skip skip;
 	__u64 first_ns; /* CLOCK_MONOTONIC; of bare acknowledgements the last tick */
@@ -129,8 +130,10 @@ struct event {
 	__u32 cap;	 /* of which the first cap follow this struct */
 	__u32 net_bytes; /* layer 3; 0 in all slices but the first */
 	__u16 window;
-	__u16 pad0;
-	__u32 pad1;
+	__u8 scale; /* of a SYN: its window scale option plus 1, 0: none; cfg_windows */
+	__u8 pad0;
+	__u16 window_max; /* where it tells a window: the largest one so far */
+	__u16 pad1;
 	struct flow_key key;
 };
 

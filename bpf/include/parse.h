@@ -10,6 +10,12 @@
 #define MAX_VLANS 4
 #define MAX_EXT_HEADERS 8
 
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+
 /* A hook's context, seen the same way from tc and from XDP. Which of the two is
  * a compile-time constant wherever this is inlined. */
 struct frame {
@@ -28,6 +34,8 @@ struct segment {
 	__u16 window;
 	__u8 flags;
 	__u8 dir;
+	__u8 scale; /* of a SYN: see window.h */
+	__u8 pad[7];
 };
 
 static __always_inline long load(struct frame *f, __u32 off, void *to, __u32 len)
@@ -64,6 +72,8 @@ static __always_inline bool source_is_a(const struct segment *s, __u16 sport, __
 	return bpf_be64_to_cpu(src[1]) <= bpf_be64_to_cpu(dst[1]);
 }
 
+static __always_inline __u8 window_scale(struct frame *f, __u32 off, __u32 len);
+
 /* Takes the sender's address in key.a and the receiver's in key.b, and in off and
  * len where TCP is, its header included. */
 static __always_inline int parse_tcp(struct frame *f, struct segment *s)
@@ -87,6 +97,8 @@ static __always_inline int parse_tcp(struct frame *f, struct segment *s)
 	s->ack = bpf_ntohl(tcp.ack_seq);
 	s->window = bpf_ntohs(tcp.window);
 	s->flags = ((__u8 *)&tcp)[13];
+	if (cfg_windows && tcp.syn)
+		s->scale = window_scale(f, off + sizeof(tcp), doff - sizeof(tcp));
 
 	sport = bpf_ntohs(tcp.source);
 	dport = bpf_ntohs(tcp.dest);

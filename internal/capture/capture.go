@@ -53,7 +53,11 @@ type Options struct {
 	// end that opened the connection, and of the other; default CopyAll.
 	RequestBudget, ResponseBudget Budget
 	// Sample says of which connections anything is copied; default all.
-	Sample    Sample
+	Sample Sample
+	// Windows asks for what tells how fast clients take what they are sent: the scale of
+	// their windows, the acknowledgement that ends the handshake and, of those who read
+	// slowly, others, no more than one in 4 ms. They come as segments without payload.
+	Windows   bool
 	Shards    int           // a power of two; default: half the CPUs, 1 to 8
 	RingBytes int           // per shard, a power of two; default headRing or fullRing
 	MaxFlows  int           // size of the kernel's flow table; default 65536
@@ -87,6 +91,13 @@ func (o *Options) setDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+}
+
+func (o *Options) windows() uint8 {
+	if o.Windows {
+		return 1
+	}
+	return 0
 }
 
 // Capture is a loaded set of programs. Open makes one, Run uses it once, Close

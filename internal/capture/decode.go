@@ -25,17 +25,19 @@ func (s *shard) deliver(record []byte) {
 	}
 	seg := &s.segment
 	*seg = flow.Segment{
-		Key:      *flowKey(&e.Key),
-		Dir:      flow.Dir(e.Dir),
-		Flags:    flow.Flags(e.Flags) & (flow.FIN | flow.SYN | flow.RST | flow.PSH | flow.ACK),
-		Cut:      flow.Skipped,
-		Seq:      e.Seq,
-		Ack:      e.Ack,
-		Window:   e.Window,
-		Len:      int(e.Len),
-		Data:     record[eventSize : eventSize+int(e.Cap)],
-		NetBytes: int(e.NetBytes),
-		TsNs:     s.clock.unix(e.TsNs),
+		Key:       *flowKey(&e.Key),
+		Dir:       flow.Dir(e.Dir),
+		Flags:     flow.Flags(e.Flags) & (flow.FIN | flow.SYN | flow.RST | flow.PSH | flow.ACK),
+		Cut:       flow.Skipped,
+		Seq:       e.Seq,
+		Ack:       e.Ack,
+		Window:    e.Window,
+		WindowMax: e.WindowMax,
+		Scale:     e.Scale,
+		Len:       int(e.Len),
+		Data:      record[eventSize : eventSize+int(e.Cap)],
+		NetBytes:  int(e.NetBytes),
+		TsNs:      s.clock.unix(e.TsNs),
 	}
 	if e.TailLen == 0 {
 		s.handler.Segment(seg)

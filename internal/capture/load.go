@@ -88,6 +88,9 @@ func (c *Capture) prepare(spec *ebpf.CollectionSpec, f *filters) error {
 	if err := spec.Variables["cfg_shards"].Set(uint32(c.opts.Shards)); err != nil {
 		return fmt.Errorf("set shards: %w", err)
 	}
+	if err := spec.Variables["cfg_windows"].Set(c.opts.windows()); err != nil {
+		return fmt.Errorf("set windows: %w", err)
+	}
 	return f.inject(spec)
 }
 

@@ -113,8 +113,13 @@ type Segment struct {
 	Ack   uint32 // valid where Flags has ACK
 	// Window is the advertised window as on the wire, not scaled.
 	Window uint16
-	Len    int    // payload bytes on the wire
-	Data   []byte // captured prefix of the payload, len(Data) <= Len
+	// WindowMax is the largest window of the sender so far, of which not all are told;
+	// 0: unknown.
+	WindowMax uint16
+	// Scale is, of a SYN, its window scale option plus 1; 0: it has none (RFC 7323).
+	Scale uint8
+	Len   int    // payload bytes on the wire
+	Data  []byte // captured prefix of the payload, len(Data) <= Len
 	// NetBytes is the length of the packet from the IP header on (layer 3). A
 	// packet cut in pieces carries it on its first piece; the others have 0.
 	NetBytes int

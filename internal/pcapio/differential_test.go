@@ -82,6 +82,11 @@ func byGopacket(rec *packet.Record) (flow.Segment, bool) {
 	s := flow.Segment{
 		Flags: flow.Flags(tcp.Contents[13]), Seq: tcp.Seq, Ack: tcp.Ack, Window: tcp.Window, Len: len(tcp.Payload), TsNs: rec.TsNs,
 	}
+	for _, o := range tcp.Options {
+		if tcp.SYN && o.OptionType == layers.TCPOptionKindWindowScale {
+			s.Scale = min(o.OptionData[0], 14) + 1
+		}
+	}
 	if s.Len > 0 {
 		s.Data = tcp.Payload
 	}

@@ -50,7 +50,7 @@ func pieceAt(s *flow.Segment, at int) (p piece, last bool) {
 }
 
 // optionBytes is how many bytes of options the packet had, so that the frame
-// has as many at layer 3 as was counted: there as NOPs.
+// has as many at layer 3 as was counted: there as NOPs, but for a SYN's window scale.
 func optionBytes(s *flow.Segment) int {
 	n := s.NetBytes - s.Len - ipHeader(&s.Key) - tcpHdr
 	if n < 0 || n > maxNOPs || n%4 != 0 {
@@ -101,7 +101,12 @@ func (f *frame) headers(s *flow.Segment, p *piece) []byte {
 	h = append(h, byte((tcpHdr+p.nops)/4)<<4, byte(p.flags))
 	h = binary.BigEndian.AppendUint16(h, s.Window)
 	h = append(h, 0, 0, 0, 0) // checksum, urgent pointer
-	for range p.nops {
+	options := p.nops
+	if s.Scale > 0 && options >= 4 {
+		h = append(h, 1, 3, 3, s.Scale-1)
+		options -= 4
+	}
+	for range options {
 		h = append(h, 1)
 	}
 	if len(p.data) == p.wire { // of a cut packet, nobody can verify it

@@ -105,3 +105,22 @@ func (discard) Segment(*flow.Segment) {}
 func (discard) Update(*flow.Totals)   {}
 func (discard) End(*flow.Totals)      {}
 func (discard) Tick(int64)            {}
+
+func TestTheScaleOfWindowsIsRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		options []byte
+		want    uint8
+	}{
+		"none":             {nil, 0},
+		"first":            {[]byte{3, 3, 7, 0}, 8},
+		"as Linux has it":  {[]byte{2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 9}, 10},
+		"after the end":    {[]byte{1, 0, 3, 3, 7, 0, 0, 0}, 0},
+		"larger than 14":   {[]byte{1, 3, 3, 200}, 15},
+		"without a length": {[]byte{8, 0, 3, 3, 7, 0, 0, 0}, 0},
+		"cut off":          {[]byte{1, 1, 3, 3}, 0},
+	} {
+		if got := windowScale(c.options); got != c.want {
+			t.Errorf("%s: scale %d, want %d", name, got, c.want)
+		}
+	}
+}

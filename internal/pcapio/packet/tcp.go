@@ -29,6 +29,10 @@ func (d *Decoder) tcp(b []byte, wire int) Reason {
 	s.Ack = binary.BigEndian.Uint32(b[8:])
 	s.Flags = flow.Flags(b[13])
 	s.Window = binary.BigEndian.Uint16(b[14:])
+	s.Scale = 0
+	if s.Flags.Has(flow.SYN) {
+		s.Scale = windowScale(b[min(20, len(b)):min(hdr, len(b))])
+	}
 	s.Len = wire - hdr
 	s.NetBytes = d.ip.netBytes
 	s.Data, s.Cut = nil, flow.Skipped
@@ -41,6 +45,25 @@ func (d *Decoder) tcp(b []byte, wire int) Reason {
 	d.out.Segment(s)
 	s.Data = nil
 	return Delivered
+}
+
+// windowScale returns the window scale option plus 1, 0 where there is none (RFC 7323,
+// 2.2).
+func windowScale(options []byte) uint8 {
+	const end, nop, scale, maxShift = 0, 1, 3, 14
+	for len(options) >= 3 && options[0] != end {
+		switch {
+		case options[0] == scale:
+			return min(options[2], maxShift) + 1
+		case options[0] == nop:
+			options = options[1:]
+		case options[1] < 2 || int(options[1]) > len(options):
+			return 0
+		default:
+			options = options[options[1]:]
+		}
+	}
+	return 0
 }
 
 // setKey is flow.NewKey without the detour over netip, which costs more than
