@@ -18,6 +18,7 @@ type SessionConfig struct {
 	SessionStall         time.Duration `mapstructure:"session-stall"`
 	SessionSpeed         float64       `mapstructure:"session-speed"`
 	SessionMaxWait       time.Duration `mapstructure:"session-max-wait"`
+	SessionRTT           string        `mapstructure:"session-rtt"`
 	SessionTimeout       time.Duration `mapstructure:"session-timeout"`
 	SessionMax           int           `mapstructure:"session-max"`
 	SessionMemory        Size          `mapstructure:"session-memory"`
@@ -61,12 +62,16 @@ func (c *Config) sessionTargets() ([]session.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	rtt, err := session.ParseRTT(c.SessionRTT)
+	if err != nil {
+		return nil, usagef("--session-rtt: %w", err)
+	}
 	proxy, _ := c.proxyVersion()
 	var targets []session.Config
 	for _, text := range c.OutputSession {
 		t := session.Config{
 			Clients: clients, Proxy: proxy, Order: order, Stall: c.SessionStall,
-			Speed: timing.Speed, MaxWait: timing.MaxWait, Timeout: c.SessionTimeout, Max: c.SessionMax, Ramp: c.SessionRamp, Compare: compare,
+			Speed: timing.Speed, MaxWait: timing.MaxWait, RTT: rtt, Timeout: c.SessionTimeout, Max: c.SessionMax, Ramp: c.SessionRamp, Compare: compare,
 			MaxQueue: int(c.SessionMemory), Live: len(c.InputFile) == 0,
 		}
 		if t.Live {

@@ -16,6 +16,7 @@ func sessionFlags(f *pflag.FlagSet) {
 	f.Duration("session-stall", time.Second, "how much longer than the server a target may be silent; then the write goes out by its time, and after three of them all do")
 	f.Float64("session-speed", 1, "speed at which packet files are played, pauses of clients included, 0.0001 to 100")
 	f.Duration("session-max-wait", 0, "longest pause of packet files and of clients; longer ones are cut to it; 0: as recorded")
+	f.String("session-rtt", "captured", "round trip that passes between an answer and the client's next write, beside its own time: captured (the client's), 0 or a duration")
 	f.Duration("session-timeout", 10*time.Second, "of connecting to the target, and of a write that it does not take")
 	f.Int("session-max", 20000, "replayed connections at once, for each target; beyond it they are skipped and counted")
 	f.Var(&memory, "session-memory", "bytes of clients that wait for targets; beyond it connections are cut (live) or files waited for")

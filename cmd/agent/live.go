@@ -44,6 +44,7 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 		RequestBudget:  requests,
 		ResponseBudget: responses,
 		Sample:         sampleOf(cfg),
+		Windows:        cfg.sessions(),
 		Shards:         cfg.Shards,
 		RingBytes:      ring,
 		MaxFlows:       flows,

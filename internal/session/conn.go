@@ -41,6 +41,11 @@ type conn struct {
 	need      int64
 	needNs    int64
 
+	rttNs    int64
+	shaken   bool  // rttNs is that of the handshake
+	answerNs int64 // when the server accepted the connection
+	taking   taking
+
 	open      *Event // the last write, while segments may still join it
 	openBatch uint64
 }
@@ -66,8 +71,14 @@ func (c *conn) note(s *flow.Segment) {
 			c.client = s.Dir.Other()
 		}
 	}
+	if !answer && s.Dir == c.client {
+		c.taking.offer(s)
+		c.session.Window = c.taking.first
+	}
 	if answer && s.Dir != c.client {
 		c.isn, c.isnKnown = s.Seq+1, true
+		c.answerNs = s.TsNs
+		c.taking.both = c.taking.offered && s.Scale > 0
 		c.announce(s.TsNs)
 	}
 }
@@ -167,11 +178,15 @@ func (c *conn) learn(s *flow.Segment) {
 		c.need = c.marks[n].bytes
 		n++
 	}
+	if !c.shaken && s != nil && n > 0 { // the first exchange tells
+		c.rttNs, c.shaken = s.TsNs-c.needNs, true
+	}
 	c.need = had
 	c.marks = c.marks[:copy(c.marks, c.marks[n:])]
 }
 
 func (c *conn) stamp(e *Event) *Event {
+	e.RTTNs = c.rttNs
 	e.Need, e.NeedNs, e.NeedEnd = c.need, c.needNs, c.servedEnd
 	return e
 }
@@ -188,6 +203,9 @@ func (c *conn) progress(n, tsNs int64) {
 	}
 	c.marks = append(c.marks, mark{c.served, tsNs})
 	c.open = nil
+	if t := &c.taking; t.slow && t.sent(c.served, tsNs) {
+		c.tellTaking(tsNs)
+	}
 }
 
 // Gap implements reassembly.Receiver.

@@ -44,6 +44,8 @@ func (f *Feed) Segment(s *flow.Segment) {
 	}
 	if s.Flags.Has(flow.SYN | flow.RST) {
 		c.note(s)
+	} else if c.isnKnown && s.Dir == c.client && s.Flags.Has(flow.ACK) {
+		c.acknowledge(s)
 	}
 }
 

@@ -38,14 +38,20 @@ func newWire() *wire {
 // send plays one packet and advances the sender's numbers; acked is how many bytes of
 // the other side its sender leaves unacknowledged.
 func (w *wire) send(side int, flags flow.Flags, data string, unacked uint32) *flow.Segment {
+	s := w.segment(side, flags, data, unacked)
+	w.play(s)
+	return s
+}
+
+// segment is send without playing it.
+func (w *wire) segment(side int, flags flow.Flags, data string, unacked uint32) *flow.Segment {
 	ends := [2]netip.AddrPort{clientAddr, serverAddr}
-	s := &flow.Segment{Flags: flags, Seq: w.seq[side], Ack: w.seq[1-side] - unacked, Len: len(data), Data: []byte(data), NetBytes: 40 + len(data)}
+	s := &flow.Segment{Flags: flags, Seq: w.seq[side], Ack: w.seq[1-side] - unacked, Window: 500, Len: len(data), Data: []byte(data), NetBytes: 40 + len(data)}
 	s.Key, s.Dir = flow.NewKey(ends[side], ends[1-side], 0)
 	w.seq[side] += uint32(len(data))
 	if flags.Has(flow.SYN | flow.FIN) {
 		w.seq[side]++
 	}
-	w.play(s)
 	return s
 }
 
@@ -66,11 +72,13 @@ func (w *wire) told() string {
 	w.feed.Tick(w.nowNs)
 	w.assembler.Close()
 	w.feed.Close()
-	names := []string{"open", "write", "shutdown", "abort", "over", "skipped"}
+	names := []string{"open", "write", "shutdown", "abort", "window", "over", "skipped"}
 	var b strings.Builder
 	for _, e := range w.events {
 		fmt.Fprintf(&b, "%s", names[e.Kind])
 		switch e.Kind {
+		case Window:
+			fmt.Fprintf(&b, " %+v", e.Taking)
 		case Open:
 			fmt.Fprintf(&b, " %s %s", e.Session.Client, e.Session.Server)
 		case Write:

@@ -15,6 +15,9 @@ type Session struct {
 	Hash           uint64 // of the four-tuple: equal in every run
 	Client, Server netip.AddrPort
 	OpenedNs       int64 // of the first packet, Unix nanoseconds
+	// Window is what the client could take at once, where its first packet tells that it
+	// could never take much more; else 0.
+	Window int
 }
 
 // Kind says what an Event tells.
@@ -27,6 +30,7 @@ const (
 	Write         // the client sent Data, in one write as far as can be seen
 	Shutdown      // the client ended its side, and may go on reading
 	Abort         // the client reset the connection
+	Window        // the client, which reads slowly, took bytes; see Taking
 	Over          // nothing more is known of the session; End says why
 	Skipped       // the session is none that can be replayed; End says why
 )
@@ -78,7 +82,10 @@ type Event struct {
 	ServedGap bool
 	// Received is, with Over, how many bytes the server sent in all.
 	Received int64
-	Data     []byte
+	// RTTNs is the client's round trip as the capture saw it, 0 where it did not.
+	RTTNs  int64
+	Taking Taking // with Window
+	Data   []byte
 
 	shares atomic.Int32
 }

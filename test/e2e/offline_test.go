@@ -93,7 +93,7 @@ func TestLiveEqualsOffline(t *testing.T) {
 func liveEqualsOffline(t *testing.T, p *lab.Pair) bool {
 	t.Helper()
 	dir := t.TempDir()
-	dump, stopDump := tcpdump(t, p.Server, dir)
+	dump, stopDump := tcpdump(t, p.Server, dir, pcapFilter)
 	live := filepath.Join(dir, "live.jsonl")
 	// Room for any burst: what is compared here is meaning, not loss.
 	a := start(t, p.Server, "--interface", lab.Device, "--bpf-filter", pcapFilter, "--output-jsonl", live, "--ring-size", "64MiB")
@@ -176,11 +176,11 @@ func openInTshark(t *testing.T, path string) {
 
 // tcpdump writes what the agent sees to a file; stop returns once that is written, and
 // whether it is complete.
-func tcpdump(t *testing.T, n *lab.Namespace, dir string) (path string, stop func() bool) {
+func tcpdump(t *testing.T, n *lab.Namespace, dir, filter string) (path string, stop func() bool) {
 	t.Helper()
 	path = filepath.Join(dir, "traffic.pcap")
 	// Each packet takes 64 KiB of the buffer: so it holds 4,000.
-	cmd := exec.Command("tcpdump", "-i", lab.Device, "-s", "0", "-B", "262144", "--immediate-mode", "-Z", "root", "-w", path, pcapFilter)
+	cmd := exec.Command("tcpdump", "-i", lab.Device, "-s", "0", "-B", "262144", "--immediate-mode", "-Z", "root", "-w", path, filter)
 	var messages locked
 	cmd.Stderr = &messages
 	if err := n.Start(cmd); err != nil {

@@ -39,6 +39,18 @@ func ParseOrder(s string) (Order, error) {
 	return 0, fmt.Errorf("order %q: want turns, bytes or time", s)
 }
 
+// ParseRTT reads "captured" or a duration; less than 0 stands for the former.
+func ParseRTT(s string) (time.Duration, error) {
+	if s == "captured" {
+		return -1, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("round trip %q: want captured, 0 or a duration like 80ms", s)
+	}
+	return d, nil
+}
+
 // Config makes an Output.
 type Config struct {
 	Target  string        // host:port
@@ -51,6 +63,8 @@ type Config struct {
 	Stall   time.Duration
 	Speed   float64       // 1: as recorded
 	MaxWait time.Duration // longest pause within a session; 0: as recorded
+	// RTT is the round trip that clients are played with; less than 0: their own.
+	RTT     time.Duration
 	Timeout time.Duration // of connecting, and of a write that the target does not take
 	Max     int           // sessions at once
 	// Ramp is how long it takes until all sessions are admitted; their share grows

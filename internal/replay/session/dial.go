@@ -20,25 +20,25 @@ func (o *Output) dial(ctx context.Context, s *rec.Session, n int) (c *net.TCPCon
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.Timeout)
 	defer cancel()
 	if !o.cfg.Clients.foreign() {
-		c, err = o.connect(ctx, nil)
+		c, err = o.connect(ctx, nil, s.Window)
 		return c, false, err
 	}
 	from, err := o.cfg.Clients.address(s.Client, s.Hash, n, o.target.Addr())
 	if err != nil {
 		return nil, false, err
 	}
-	c, err = o.connect(ctx, net.TCPAddrFromAddrPort(from))
+	c, err = o.connect(ctx, net.TCPAddrFromAddrPort(from), s.Window)
 	if from.Port() != 0 && (errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EADDRNOTAVAIL)) {
-		c, err = o.connect(ctx, net.TCPAddrFromAddrPort(netip.AddrPortFrom(from.Addr(), 0)))
+		c, err = o.connect(ctx, net.TCPAddrFromAddrPort(netip.AddrPortFrom(from.Addr(), 0)), s.Window)
 		return c, true, err
 	}
 	return c, from.Port() == 0, err
 }
 
-func (o *Output) connect(ctx context.Context, from *net.TCPAddr) (*net.TCPConn, error) {
+func (o *Output) connect(ctx context.Context, from *net.TCPAddr, window int) (*net.TCPConn, error) {
 	// No keep-alive probes: the client's kernel sent its own, or none.
 	d := net.Dialer{KeepAlive: -1, Control: func(_, _ string, raw syscall.RawConn) error {
-		return prepare(raw, from)
+		return prepare(raw, from, window)
 	}}
 	if from != nil {
 		d.LocalAddr = from
@@ -51,13 +51,16 @@ func (o *Output) connect(ctx context.Context, from *net.TCPAddr) (*net.TCPConn, 
 }
 
 // prepare marks a socket as a replay's and lets it have an address that is not the
-// machine's. Without CAP_NET_ADMIN it stays unmarked: then only the capture on this
+// machine's. A window makes it a socket that can take no more at once. Without CAP_NET_ADMIN it stays unmarked: then only the capture on this
 // machine misses something.
-func prepare(raw syscall.RawConn, from *net.TCPAddr) error {
+func prepare(raw syscall.RawConn, from *net.TCPAddr, window int) error {
 	var err error
 	ctl := raw.Control(func(fd uintptr) {
 		s := int(fd)
 		_ = unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_MARK, flow.ReplayMark)
+		if window > 0 {
+			setBuffer(s, window)
+		}
 		if from == nil {
 			return
 		}

@@ -70,7 +70,7 @@ func (h *Hub) Used() int {
 
 // Put hands over an event. Of a file it waits until it is nearly due.
 func (h *Hub) Put(e *rec.Event) {
-	var due time.Time
+	due := time.Now().Add(lead)
 	if h.clock != nil {
 		if !h.inside(e) {
 			return

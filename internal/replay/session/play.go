@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -43,7 +44,9 @@ type play struct {
 
 	// The rest is the goroutine's.
 	conn   *net.TCPConn
-	reader reader
+	raw    syscall.RawConn
+	buffer int64 // the receive buffer that was asked for, where it was
+	reader *reader
 	order  Order
 	lastAt time.Time // of the last act
 	lastNs int64     // the same, as captured
@@ -161,7 +164,7 @@ func (p *play) perform(ctx context.Context) reason {
 		conn.Close()
 		return connectFail
 	}
-	p.reader.wake = p.wake
+	p.raw, p.reader = raw, newReader(p.wake)
 	if p.comparing.how = p.out.cfg.Compare; p.comparing.how == CompareHashes {
 		p.reader.sum, p.reader.buffers = xxhash.New(), &p.out.buffers
 	}
@@ -171,6 +174,7 @@ func (p *play) perform(ctx context.Context) reason {
 	why := p.script(ctx)
 	p.line.Duration = time.Since(began).Seconds()
 	p.line.Received = p.reader.look().bytes
+	close(p.reader.quit)
 	conn.Close()
 	reading.Wait()
 	return why
@@ -214,10 +218,14 @@ func (p *play) next(ctx context.Context) (*rec.Event, reason) {
 
 // act does what the client did.
 func (p *play) act(ctx context.Context, e *rec.Event) reason {
-	if e.Kind == rec.Over {
+	switch e.Kind {
+	case rec.Over:
 		return p.leave(ctx, e)
+	case rec.Window:
+		p.follow(e)
+		return none
 	}
-	due := p.await(ctx, e)
+	due := p.behind(e, p.await(ctx, e))
 	if !p.sleep(ctx, due) {
 		return stopped
 	}
@@ -227,7 +235,7 @@ func (p *play) act(ctx context.Context, e *rec.Event) reason {
 		p.lastAt = now
 	}
 	p.compareAct(e)
-	p.base, p.need = p.reader.forget(), e.Need
+	p.turn(e)
 	switch e.Kind {
 	case rec.Write:
 		if why := p.write(ctx, e.Data); why != none {
@@ -284,7 +292,7 @@ func (p *play) await(ctx context.Context, e *rec.Event) time.Time {
 			at = p.reader.when(goal)
 		}
 		if v != stuck {
-			return at.Add(p.scale(e.TsNs - e.NeedNs))
+			return at.Add(p.pause(e, e.TsNs-e.NeedNs))
 		}
 		p.line.Stalls++
 		if p.order == ByBytes {
@@ -296,7 +304,10 @@ func (p *play) await(ctx context.Context, e *rec.Event) time.Time {
 		}
 		break
 	}
-	return p.lastAt.Add(p.scale(e.TsNs - p.lastNs))
+	if e.Need == p.need && !e.NeedEnd && !p.first() {
+		return p.lastAt.Add(p.scale(e.TsNs - p.lastNs))
+	}
+	return p.lastAt.Add(p.pause(e, e.TsNs-p.lastNs))
 }
 
 // patience is how long the target may be silent. A client that ended its side early would
@@ -355,6 +366,7 @@ func (p *play) sleep(ctx context.Context, until time.Time) bool {
 // could take from it what it has not read yet.
 func (p *play) leave(ctx context.Context, e *rec.Event) reason {
 	if !p.gone {
+		p.reader.change((*pace).free)
 		if !e.End.Whole() {
 			_ = p.conn.CloseWrite()
 		}

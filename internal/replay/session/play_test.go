@@ -54,7 +54,7 @@ func (s *target) addr() string { return s.listener.Addr().String() }
 // config is for a live replay with limits that no healthy target meets.
 func config(addr string) Config {
 	return Config{
-		Target: addr, Limit: process.Limit{Connections: 1}, Order: ByTurns, Stall: 10 * time.Second, Speed: 1,
+		Target: addr, Limit: process.Limit{Connections: 1}, Order: ByTurns, Stall: 10 * time.Second, Speed: 1, RTT: -1,
 		Timeout: 10 * time.Second, Max: 1000, MaxQueue: 1 << 20, Live: true,
 	}
 }

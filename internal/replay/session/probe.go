@@ -21,9 +21,9 @@ func Probe(ctx context.Context, target, from netip.AddrPort, foreign bool) error
 
 func probe(ctx context.Context, target netip.AddrPort, from *net.TCPAddr, foreign bool) (net.Conn, error) {
 	if foreign {
-		return (&Output{target: target}).connect(ctx, from)
+		return (&Output{target: target}).connect(ctx, from, 0)
 	}
-	d := net.Dialer{KeepAlive: -1, LocalAddr: from, Control: func(_, _ string, raw syscall.RawConn) error { return prepare(raw, nil) }}
+	d := net.Dialer{KeepAlive: -1, LocalAddr: from, Control: func(_, _ string, raw syscall.RawConn) error { return prepare(raw, nil, 0) }}
 	c, err := d.DialContext(ctx, "tcp", target.String())
 	if err != nil {
 		return nil, fmt.Errorf("connect to target: %w", err)

@@ -175,7 +175,9 @@ type Line struct {
 	Received         int64   `json:"received"`
 	OriginalReceived int64   `json:"original_received"`
 	Stalls           int     `json:"stalls"`
+	RTT              float64 `json:"client_rtt_seconds"` // as captured; 0: unknown
 	OtherPort        bool    `json:"other_port"`
+	Paced            bool    `json:"slow_reader"` // the client read slowly
 	Connect          float64 `json:"connect_seconds"`
 	Duration         float64 `json:"duration_seconds"`
 	OriginalDuration float64 `json:"original_duration_seconds"`
