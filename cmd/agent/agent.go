@@ -112,7 +112,7 @@ func (a *agent) open() error {
 	if a.sessions, err = openSessions(a.cfg, a.input, a.log); err != nil {
 		return err
 	}
-	if a.insights, err = openInsights(a.cfg, a.log); err != nil {
+	if a.insights, err = openInsights(a.cfg, a.mayCopy, a.log); err != nil {
 		return err
 	}
 	if l, ok := a.input.(*live); ok && a.cfg.Degrade {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"gortap/internal/account"
+	"gortap/internal/govern"
 	"gortap/internal/insight"
 	"gortap/internal/insight/detect"
 	"gortap/internal/insight/intake"
@@ -25,7 +26,8 @@ type insights struct {
 // insightShare is the part of --max-memory that insight may have.
 const insightShare = 16
 
-func openInsights(cfg *Config, log *slog.Logger) (*insights, error) {
+// openInsights makes it. mayCopy says whether the capture may copy more at the moment.
+func openInsights(cfg *Config, mayCopy func() bool, log *slog.Logger) (*insights, error) {
 	if !cfg.Insight {
 		return nil, nil
 	}
@@ -37,6 +39,9 @@ func openInsights(cfg *Config, log *slog.Logger) (*insights, error) {
 		return nil, err
 	}
 	c.Wait = files
+	if cfg.Depth == "auto" && !files {
+		c.Whole = mayCopy
+	}
 	in.intake = intake.New(c)
 	return in, nil
 }
@@ -65,6 +70,11 @@ func intakeConfig(cfg *Config, store *insight.Store) (intake.Config, error) {
 	return c, nil
 }
 
+// mayCopy says that the capture is within its limits.
+func (a *agent) mayCopy() bool {
+	return a.governor == nil || a.governor.snapshot().level == govern.Full
+}
+
 // resentOf tells what a shard's connections sent again.
 func resentOf(s *account.Shard) intake.Resent {
 	return func(tell func(string, uint64)) {
@@ -86,7 +96,7 @@ func (a *agent) source() insight.Source {
 type insightMetrics struct {
 	agent *agent
 
-	exchanges, late, rows, memory, missing *prometheus.Desc
+	exchanges, late, rows, memory, missing, wholes *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*insightMetrics)(nil)
@@ -99,6 +109,7 @@ func newInsightMetrics(a *agent) *insightMetrics {
 		agent:     a,
 		exchanges: desc("gor_insight_exchanges_total", "Exchanges that insight has counted."),
 		missing:   desc("gor_insight_missing_total", "Exchanges that insight missed (queue-full), or whose headers it did not look at.", "reason"),
+		wholes:    desc("gor_insight_whole_connections_total", "Connections that were copied whole for a few exchanges, to look at their bodies."),
 		late:      desc("gor_insight_late_total", "Exchanges that ended longer ago than insight keeps anything; counted when they were seen."),
 		rows:      desc("gor_insight_rows", "Names that insight keeps apart; what has no room is summed up in (rest).", "kind"),
 		memory:    desc("gor_insight_memory_bytes", "Memory of insight's sums over time."),
@@ -107,7 +118,7 @@ func newInsightMetrics(a *agent) *insightMetrics {
 
 // Describe implements prometheus.Collector.
 func (m *insightMetrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.exchanges, m.missing, m.late, m.rows, m.memory} {
+	for _, d := range []*prometheus.Desc{m.exchanges, m.missing, m.late, m.wholes, m.rows, m.memory} {
 		out <- d
 	}
 }
@@ -129,7 +140,9 @@ func (m *insightMetrics) Collect(out chan<- prometheus.Metric) {
 	put(m.rows, prometheus.GaugeValue, float64(st.Endpoints), "endpoint")
 	put(m.rows, prometheus.GaugeValue, float64(st.Clients), "client")
 	put(m.rows, prometheus.GaugeValue, float64(st.Combinations), "combination")
-	for i, n := range in.intake.Stats().Missing {
+	taken := in.intake.Stats()
+	put(m.wholes, prometheus.CounterValue, float64(taken.Wholes))
+	for i, n := range taken.Missing {
 		put(m.missing, prometheus.CounterValue, float64(n), intake.Reason(i).String())
 	}
 }

@@ -17,7 +17,7 @@ func TestBaselinesAreKeptInAFile(t *testing.T) {
 	open := func() (*insights, string) {
 		var log bytes.Buffer
 		cfg := &Config{Insight: true, InsightState: path, InsightMemory: 32 << 20}
-		in, err := openInsights(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+		in, err := openInsights(cfg, nil, slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}

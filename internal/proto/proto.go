@@ -97,6 +97,9 @@ type Conn struct {
 	Control flow.Control
 	// User is for the sink; the parsers do not touch it.
 	User any
+
+	depth flow.Depth // that the parser asked for
+	whole bool       // see Whole
 }
 
 // ClientAddr and ServerAddr return the endpoints by role.
@@ -113,8 +116,31 @@ func (c *Conn) Side(d flow.Dir) Side {
 	return Server
 }
 
-// SetDepth asks the capture to copy more or less of this connection.
+// SetDepth asks the capture to copy more or less of this connection. It is the
+// parser's wish, which counts more than Whole.
 func (c *Conn) SetDepth(d flow.Depth) {
+	c.depth = d
+	c.ask(d)
+}
+
+// Whole asks the capture for all bytes of the connection for a while, until it is
+// called with false. It reports whether that was of use: not where the parser has
+// wishes of its own, and not in files. It is for a Sink, which has to keep the capture
+// from being flooded.
+func (c *Conn) Whole(on bool) bool {
+	if c.depth != flow.DepthDefault || c.Control == nil || c.whole == on {
+		return false
+	}
+	c.whole = on
+	if on {
+		c.ask(flow.DepthAll)
+	} else {
+		c.ask(flow.DepthDefault)
+	}
+	return true
+}
+
+func (c *Conn) ask(d flow.Depth) {
 	if c.Control != nil {
 		c.Control.SetDepth(c.Key, d)
 	}

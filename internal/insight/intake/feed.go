@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 	"time"
 
-	"gortap/internal/insight"
 	"gortap/internal/proto"
 )
 
@@ -20,6 +19,7 @@ type Feed struct {
 	}
 	free    *pending
 	samples sampler
+	wholes  wholes
 	nowNs   int64
 	sentNs  int64 // when a batch was handed over last
 
@@ -101,7 +101,7 @@ func (f *Feed) Payload(x *proto.Exchange, s proto.Side, part proto.Part, b []byt
 func (f *Feed) body(x *proto.Exchange, p *pending, s proto.Side, b []byte) {
 	m := &p.bodies[s]
 	if s == proto.Server && m.n == 0 && p.sample == nil {
-		p.sample = f.samples.take(x)
+		p.sample = f.samples.take(x, f.wholes.has(x.Conn))
 	}
 	m.n += int64(len(b))
 	m.hash.Write(b)
@@ -114,7 +114,7 @@ func (f *Feed) body(x *proto.Exchange, p *pending, s proto.Side, b []byte) {
 func (f *Feed) Ended(*proto.Exchange, proto.Side) {}
 
 // Closed takes the end of a connection.
-func (f *Feed) Closed(*proto.Conn) {}
+func (f *Feed) Closed(c *proto.Conn) { f.wholes.forget(c) }
 
 // Exchange takes the end of both messages.
 func (f *Feed) Exchange(x *proto.Exchange) {
@@ -132,6 +132,9 @@ func (f *Feed) Exchange(x *proto.Exchange) {
 	e.target = b.keep(x.Target[:min(len(x.Target), maxTarget)])
 	if p != nil {
 		f.add(b, e, x, p)
+		if f.in.cfg.Whole != nil {
+			f.look(x, p.bodies[proto.Server].n)
+		}
 		f.release(p)
 	}
 }
@@ -180,6 +183,7 @@ func (f *Feed) Tick(nowNs int64) {
 	if f.nowNs-f.askedNs >= askEvery {
 		f.ask()
 	}
+	f.wholes.expire(f.nowNs)
 	if f.nowNs-f.sentNs >= batchDelay {
 		f.handOver()
 	}
@@ -253,62 +257,4 @@ func timed(x *proto.Exchange) bool {
 	}
 	why := x.Incomplete()
 	return why == proto.Complete || why == proto.Truncated || why == proto.SkippedBytes
-}
-
-// sampler decides whose bodies are kept as samples: the first ones of each endpoint,
-// then one a second.
-type sampler struct {
-	endpoints map[sampleKey]*sampled
-	spare     [][]byte
-	made      int
-}
-
-type sampleKey struct{ service, method, path string }
-
-type sampled struct {
-	taken  int
-	lastNs int64
-}
-
-const (
-	firstSamples   = 8
-	sampleEvery    = int64(time.Second)
-	maxSamples     = 8    // at once
-	maxSampledKeys = 4096 // endpoints; beyond it all begin anew
-)
-
-func newSampler() sampler { return sampler{endpoints: map[sampleKey]*sampled{}} }
-
-// take returns memory for a sample, nil where none is wanted.
-func (s *sampler) take(x *proto.Exchange) []byte {
-	if len(s.spare) == 0 && s.made >= maxSamples {
-		return nil
-	}
-	key := sampleKey{x.Service, x.MethodLabel, x.Path}
-	e := s.endpoints[key]
-	if e == nil {
-		if len(s.endpoints) >= maxSampledKeys {
-			clear(s.endpoints)
-		}
-		e = &sampled{}
-		s.endpoints[key] = e
-	}
-	if e.taken >= firstSamples && x.Response.FirstNs-e.lastNs < sampleEvery {
-		return nil
-	}
-	e.taken++
-	e.lastNs = x.Response.FirstNs
-	if n := len(s.spare); n > 0 {
-		b := s.spare[n-1]
-		s.spare = s.spare[:n-1]
-		return b
-	}
-	s.made++
-	return make([]byte, 0, insight.SampleSize)
-}
-
-func (s *sampler) giveBack(b []byte) {
-	if b != nil {
-		s.spare = append(s.spare, b[:0])
-	}
 }

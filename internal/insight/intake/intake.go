@@ -22,6 +22,9 @@ type Config struct {
 	Redact *redact.Redactor
 	// Wait makes feeds wait for room. It is for sources that can.
 	Wait bool
+	// Whole says whether the capture may copy more at the moment, so that some bodies
+	// are seen whole; nil: never. It is called from any goroutine.
+	Whole func() bool
 	// Order keeps several sources in step; Turn is the number of this one. Nil: there
 	// is one source.
 	Order *Order
@@ -48,6 +51,8 @@ func (r Reason) String() string {
 type Stats struct {
 	Taken   uint64 // by feeds, dropped ones included
 	Missing [NumReasons]uint64
+	// Wholes is how often a connection was copied whole for a few exchanges.
+	Wholes uint64
 }
 
 // queueLength is how many batches wait at most.
@@ -64,6 +69,7 @@ type Intake struct {
 
 	taken   atomic.Uint64
 	missing [NumReasons]atomic.Uint64
+	wholes  atomic.Uint64
 }
 
 // New starts an Intake. It must be closed.
@@ -82,7 +88,7 @@ func (in *Intake) Close() {
 
 // Stats returns what became of exchanges so far. Any goroutine may call it.
 func (in *Intake) Stats() Stats {
-	s := Stats{Taken: in.taken.Load()}
+	s := Stats{Taken: in.taken.Load(), Wholes: in.wholes.Load()}
 	for i := range s.Missing {
 		s.Missing[i] = in.missing[i].Load()
 	}
