@@ -173,7 +173,7 @@ func (s *sessions) outcomes() []output.Sessions {
 			compared = &c
 		}
 		all = append(all, output.Sessions{
-			Name: o.name, Captured: st.Captured, Sessions: st.Sessions, Replayed: st.Replayed,
+			Name: o.name, Captured: st.Captured, PickedUp: st.PickedUp, Sessions: st.Sessions, Replayed: st.Replayed,
 			Partial: st.Partial, Skipped: st.Skipped,
 			Sent: st.Sent, Received: st.Received, OriginalSent: st.OriginalSent, OriginalReceived: st.OriginalReceived,
 			Unreached: st.Unreached(), Doctor: o.Doctor(),

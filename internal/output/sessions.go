@@ -10,7 +10,8 @@ import (
 type Sessions struct {
 	Name     string            `json:"name"`
 	Captured uint64            `json:"captured"`
-	Sessions uint64            `json:"sessions"` // with their copies, at least one each
+	PickedUp uint64            `json:"picked_up"` // of which these ran already
+	Sessions uint64            `json:"sessions"`  // with their copies, at least one each
 	Replayed uint64            `json:"replayed"`
 	Partial  map[string]uint64 `json:"partial"` // by reason
 	Skipped  map[string]uint64 `json:"skipped"` // by reason
@@ -45,6 +46,9 @@ type SessionsCompared struct {
 // text renders a target's sessions for people.
 func (s *Sessions) text(row func(name, format string, args ...any)) {
 	row("sessions", "%s: %d captured, %d replayed of %d", s.Name, s.Captured, s.Replayed, s.Sessions)
+	if s.PickedUp > 0 {
+		row("", "%d captured ran already, and were picked up at a request", s.PickedUp)
+	}
 	for _, why := range slices.Sorted(maps.Keys(s.Partial)) {
 		row("", "%d partial: %s", s.Partial[why], why)
 	}

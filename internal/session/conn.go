@@ -31,6 +31,8 @@ type conn struct {
 	resetBy  flow.Dir // where reset
 
 	told, over bool // Open, Over or Skipped
+	hides      bool // what is told waits in hidden
+	hidden     []*Event
 
 	served    int64 // bytes that the server sent
 	servedEnd bool
@@ -79,13 +81,13 @@ func (c *conn) note(s *flow.Segment) {
 		c.isn, c.isnKnown = s.Seq+1, true
 		c.answerNs = s.TsNs
 		c.taking.both = c.taking.offered && s.Scale > 0
-		c.announce(s.TsNs)
+		c.announce()
 	}
 }
 
 // announce tells of the session, once it is one: the server accepted it, or bytes
 // went.
-func (c *conn) announce(tsNs int64) {
+func (c *conn) announce() {
 	if c.told {
 		return
 	}
@@ -94,20 +96,7 @@ func (c *conn) announce(tsNs int64) {
 		c.client, c.known = c.rc.Opener, true
 	}
 	c.session.Client, c.session.Server = c.key.Source(c.client), c.key.Source(c.client.Other())
-	if !c.known {
-		c.guess()
-		c.over = true
-		c.emit(&Event{Kind: Skipped, End: MidStream, TsNs: tsNs})
-		return
-	}
 	c.emit(&Event{Kind: Open, TsNs: c.session.OpenedNs})
-}
-
-// guess names the ends of a session whose beginning was not seen: the lower port is
-// rather the server's.
-func (c *conn) guess() {
-	c.client = flow.FromB
-	c.session.Client, c.session.Server = c.key.Source(flow.FromB), c.key.Source(flow.FromA)
 }
 
 func (c *conn) emit(e *Event) {
@@ -116,12 +105,16 @@ func (c *conn) emit(e *Event) {
 	if c.sum != nil {
 		e.ServedSum = c.sum.Sum64()
 	}
+	if c.hides {
+		c.hidden = append(c.hidden, e)
+		return
+	}
 	c.feed.pending = append(c.feed.pending, e)
 }
 
 // Data implements reassembly.Receiver.
 func (c *conn) Data(d flow.Dir, b []byte, tsNs int64) {
-	c.announce(tsNs)
+	c.announce()
 	if c.over {
 		return
 	}
@@ -210,7 +203,7 @@ func (c *conn) progress(n, tsNs int64) {
 
 // Gap implements reassembly.Receiver.
 func (c *conn) Gap(d flow.Dir, n int64, why flow.Gap, tsNs int64) {
-	c.announce(tsNs)
+	c.announce()
 	switch {
 	case c.over:
 	case d != c.client:

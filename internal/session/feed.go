@@ -54,14 +54,22 @@ func (f *Feed) Exchange(*proto.Exchange) {}
 
 // Open takes a new connection.
 func (f *Feed) Open(rc *reassembly.Conn) reassembly.Receiver {
+	c := newConn(f, rc)
+	f.conns[rc.Key] = c
+	if s := f.current; s != nil && s.Key == rc.Key {
+		c.note(s)
+	}
+	if !c.known {
+		return &joiner{conn: c}
+	}
+	return c
+}
+
+func newConn(f *Feed, rc *reassembly.Conn) *conn {
 	c := &conn{feed: f, key: rc.Key, rc: rc}
 	c.session = &Session{ID: rc.ID, Hash: hash(&rc.Key), OpenedNs: rc.Opened}
 	if f.sums {
 		c.sum = xxhash.New()
-	}
-	f.conns[rc.Key] = c
-	if s := f.current; s != nil && s.Key == rc.Key {
-		c.note(s)
 	}
 	return c
 }

@@ -18,6 +18,8 @@ type Session struct {
 	// Window is what the client could take at once, where its first packet tells that it
 	// could never take much more; else 0.
 	Window int
+	// PickedUp says that it ran already, and begins here with one of its requests.
+	PickedUp bool
 }
 
 // Kind says what an Event tells.
@@ -41,22 +43,23 @@ type End uint8
 // The ends. Those up to ServerReset are how connections end; after the others the
 // client may have gone on.
 const (
-	Finished    End = iota // both sides ended it, or the client aborted it
-	ServerReset            // the server aborted it
-	Lost                   // some of the client's bytes were lost before they were captured
-	Truncated              // some of the client's bytes are not in the file
-	NotCopied              // some of the client's bytes were left out by the capture
-	Evicted                // the limit of connections was reached
-	Expired                // idle for too long
-	Unfinished             // the capture ended first
-	MidStream              // it began before the capture
+	Finished       End = iota // both sides ended it, or the client aborted it
+	ServerReset               // the server aborted it
+	Lost                      // some of the client's bytes were lost before they were captured
+	Truncated                 // some of the client's bytes are not in the file
+	NotCopied                 // some of the client's bytes were left out by the capture
+	Evicted                   // the limit of connections was reached
+	Expired                   // idle for too long
+	Unfinished                // the capture ended first
+	MidStream                 // it began before the capture
+	MidStreamHTTP2            // so it did, and what its headers refer to is not known
 	NumEnds
 )
 
 // String returns the metric label.
 func (e End) String() string {
 	return [NumEnds]string{
-		"finished", "server-reset", "lost", "truncated", "not-copied", "evicted", "expired", "unfinished", "mid-stream",
+		"finished", "server-reset", "lost", "truncated", "not-copied", "evicted", "expired", "unfinished", "mid-stream", "mid-stream-http2",
 	}[e]
 }
 

@@ -92,7 +92,7 @@ func (c *conn) acknowledge(s *flow.Segment) {
 		c.rttNs, c.shaken = max(s.TsNs-c.answerNs, 1), true
 	}
 	c.answerNs = 0
-	if !c.told || c.over {
+	if !c.told || c.over || c.session.PickedUp { // the scale of its windows is not known
 		return
 	}
 	ack := c.served + int64(int32(s.Ack-(c.isn+uint32(c.served))))

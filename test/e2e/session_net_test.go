@@ -169,6 +169,7 @@ func talk(t *testing.T, n *lab.Namespace, addr string, sizes ...int) string {
 type sessionsOf struct {
 	Name                         string
 	Captured, Sessions, Replayed uint64
+	PickedUp                     uint64 `json:"picked_up"`
 	Partial, Skipped             map[string]uint64
 	Sent                         uint64 `json:"sent_bytes"`
 	Received                     uint64 `json:"received_bytes"`

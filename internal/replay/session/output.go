@@ -86,7 +86,12 @@ func (o *Output) put(e *rec.Event, due time.Time) []*play {
 		return nil
 	case rec.Open:
 		if o.wants(s) {
-			o.stats.change(func(st *Stats) { st.Captured++ })
+			o.stats.change(func(st *Stats) {
+				st.Captured++
+				if s.PickedUp {
+					st.PickedUp++
+				}
+			})
 			o.open(s, due)
 		}
 		return nil
@@ -179,6 +184,7 @@ func (o *Output) open1(s *rec.Session, n int, due time.Time, why reason) {
 // book counts a session that is over, and logs it.
 func (o *Output) book(l *Line, s *rec.Session, n int, why reason) {
 	l.Time, l.ID, l.Copy = time.Unix(0, s.OpenedNs).UTC(), s.ID, n
+	l.PickedUp = s.PickedUp
 	l.Client, l.Server, l.Target = s.Client.String(), s.Server.String(), o.cfg.Target
 	switch {
 	case why == none:

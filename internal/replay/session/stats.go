@@ -13,18 +13,19 @@ import (
 type reason uint8
 
 const (
-	none        reason = iota
-	midStream          // skipped: it began before the capture
-	sampled            // not in the share that is played
-	ramped             // the ramp admits fewer at this time
-	overRate           // more new sessions than the limit of a second
-	tooMany            // too many at once
-	sameServer         // the target is the captured server itself
-	connectFail        // the target refused
-	connectTime        // the target did not answer
-	openFiles          // no descriptor is left for another socket
-	address            // no socket with the address of the client
-	lost               // partial: bytes of the client are missing
+	none           reason = iota
+	midStream             // skipped: it began before the capture
+	midStreamHTTP2        // so it did, and HTTP/2 cannot be picked up
+	sampled               // not in the share that is played
+	ramped                // the ramp admits fewer at this time
+	overRate              // more new sessions than the limit of a second
+	tooMany               // too many at once
+	sameServer            // the target is the captured server itself
+	connectFail           // the target refused
+	connectTime           // the target did not answer
+	openFiles             // no descriptor is left for another socket
+	address               // no socket with the address of the client
+	lost                  // partial: bytes of the client are missing
 	truncated
 	notCopied
 	evicted
@@ -38,7 +39,7 @@ const (
 )
 
 var reasonNames = [numReasons]string{
-	"", "mid-stream", "sample", "ramp", "rate", "max-sessions", "same-server", "connect", "connect-timeout", "open-files", "address",
+	"", "mid-stream", "mid-stream-http2", "sample", "ramp", "rate", "max-sessions", "same-server", "connect", "connect-timeout", "open-files", "address",
 	"lost", "truncated", "not-copied", "evicted", "expired", "unfinished", "target-closed", "write-timeout", "queue-full", "stopped",
 }
 
@@ -62,6 +63,8 @@ func reasonOf(end rec.End) reason {
 		return unfinished
 	case rec.MidStream:
 		return midStream
+	case rec.MidStreamHTTP2:
+		return midStreamHTTP2
 	}
 	return none
 }
@@ -70,6 +73,7 @@ func reasonOf(end rec.End) reason {
 // all of Partial + all of Skipped.
 type Stats struct {
 	Captured uint64 // that are for this output
+	PickedUp uint64 // of which these ran already
 	Sessions uint64 // with their copies, at least one each
 	Replayed uint64
 	Partial  map[string]uint64
@@ -176,6 +180,7 @@ type Line struct {
 	OriginalReceived int64   `json:"original_received"`
 	Stalls           int     `json:"stalls"`
 	RTT              float64 `json:"client_rtt_seconds"` // as captured; 0: unknown
+	PickedUp         bool    `json:"picked_up"`          // it ran already, and begins with one of its requests
 	OtherPort        bool    `json:"other_port"`
 	Paced            bool    `json:"slow_reader"` // the client read slowly
 	Connect          float64 `json:"connect_seconds"`
