@@ -92,7 +92,7 @@ func (d *compress) find(r *report) {
 		}
 		e := r.table.slots[slot]
 		f := r.on(e, insight.Uncompressed, st.seen)
-		f.Title = "Answers of " + e.name() + " are not compressed: " + percent(share) + " smaller with gzip (" + size(st.bodies/st.n) + " each)" + e.who()
+		f.Title = "Answers of " + e.name() + " are not compressed: " + percent(share) + " smaller with gzip (" + size(st.bodies/st.n) + " each)" + r.who(e)
 		f.evidence("Answers without Content-Encoding", "%s, %s with one", count(st.n), count(st.coded))
 		f.evidence("Compressed for the measurement", "%s: %s became %s", plural(st.samples, "sample", "samples"), size(st.in), size(st.out))
 		f.evidence("Content-Type", "%s", st.contentType)

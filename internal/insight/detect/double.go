@@ -128,7 +128,7 @@ func (d *doubleCoded) find(r *report) {
 		e := r.table.slots[slot]
 		f := r.on(e, insight.DoubleCompression, st.seen)
 		f.Severity = insight.Info
-		f.Title = e.name() + " compresses twice: its Content-Encoding: " + st.coding + " holds " + st.inside + " (" + count(st.n) + " answers, " + size(st.bytes) + ")" + e.who()
+		f.Title = e.name() + " compresses twice: its Content-Encoding: " + st.coding + " holds " + st.inside + " (" + count(st.n) + " answers, " + size(st.bytes) + ")" + r.who(e)
 		f.evidence("Samples that are compressed inside", "%s of %s", count(st.double), count(st.samples))
 		f.evidence("Content-Type", "%s", st.contentType)
 		if st.in > 0 {

@@ -111,7 +111,7 @@ func (d *errorStorm) find(r *report) {
 			what = "grpc-status that is not 0"
 		}
 		f.Title = fmt.Sprintf("%s of the requests to %s fail (%s of %s, mostly %s)", percent(float64(st.lost)/float64(st.requests)), e.name(), count(st.lost), count(st.requests), what)
-		if text, names := st.clients.phrase(st.bytes); text != "" && len(names) > 0 {
+		if text, names := r.phrase(&st.clients, st.bytes); text != "" && len(names) > 0 {
 			f.Clients = names
 		}
 		f.evidence("Bytes of failed exchanges", "%s", size(st.bytes))

@@ -75,7 +75,7 @@ func (d *etags) find(r *report) {
 		if st.dated {
 			what, asked = "Last-Modified", "If-Modified-Since"
 		}
-		f.Title = e.name() + " ignores " + asked + ": it sent " + count(st.n) + " answers in full whose " + what + " the client already had" + e.who()
+		f.Title = e.name() + " ignores " + asked + ": it sent " + count(st.n) + " answers in full whose " + what + " the client already had" + r.who(e)
 		f.evidence("In full with the same "+what, "%s", count(st.n))
 		f.evidence("304 Not Modified", "%s", count(st.unasked))
 		f.evidence("Bytes of them", "%s", size(st.bytes))

@@ -60,7 +60,7 @@ func reason(ep *endpoint, e *eventRef) string {
 		side = "less"
 	}
 	text := fmt.Sprintf("%s: %s %s, %s than the %s to %s that were expected", ep.name(), shown(e.Measure, e.Value), what, side, shown(e.Measure, e.Low), shown(e.Measure, e.High))
-	if who, _ := ep.clients.phrase(ep.bytes); who != "" {
+	if who, _ := ep.clients.phrase(ep.bytes, func(l leader) string { return l.addr.Unmap().String() }); who != "" {
 		text += "; " + who
 	}
 	return text

@@ -64,30 +64,21 @@ func sign(d int64) int {
 
 // phrase names up to three clients that have 80 % of the bytes: "10.0.0.1, 10.0.0.2 and
 // 10.0.0.3 take 97 % of it"; empty where it takes more.
-func (l *leaders) phrase(total int64) (text string, names []string) {
+func (l *leaders) phrase(total int64, name func(leader) string) (text string, names []string) {
 	var sum int64
 	for _, c := range l.top(3) {
-		names = append(names, c.addr.Unmap().String())
+		names = append(names, name(c))
 		sum += c.bytes - c.doubt
 		if total > 0 && float64(sum) >= 0.97*float64(total) {
 			break
 		}
 	}
 	if total == 0 || float64(sum) < 0.8*float64(total) {
-		return "", l.names(3)
+		return "", names
 	}
 	verb := " take "
 	if len(names) == 1 {
 		verb = " takes "
 	}
 	return list(names) + verb + percent(float64(sum)/float64(total)) + " of it", names
-}
-
-// names returns the first addresses.
-func (l *leaders) names(most int) []string {
-	var names []string
-	for _, c := range l.top(most) {
-		names = append(names, c.addr.Unmap().String())
-	}
-	return names
 }

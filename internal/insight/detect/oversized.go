@@ -69,7 +69,7 @@ func (d *oversized) find(r *report) {
 		}
 		e := r.table.slots[slot]
 		f := r.on(e, insight.Oversized, st.seen)
-		f.Title = "Answers of " + e.name() + " are " + size(st.bytes/st.n) + " on average, " + size(st.largest) + " the largest" + e.who()
+		f.Title = "Answers of " + e.name() + " are " + size(st.bytes/st.n) + " on average, " + size(st.largest) + " the largest" + r.who(e)
 		f.evidence("Answers of "+size(d.t.OversizedBytes)+" and more", "%s of %s", count(st.n), count(e.requests))
 		f.evidence("Bytes of them", "%s", size(st.bytes))
 		if st.contentType != "" {

@@ -191,8 +191,8 @@ func (d *paging) find(r *report) {
 func (d *paging) broken(r *report, e *endpoint, st *pagingState, waste *wasteCount, title string) {
 	f := r.on(e, insight.BrokenPaging, waste.seen)
 	f.Severity = insight.Critical
-	who := e.who()
-	if text, names := waste.clients.phrase(waste.bytes); text != "" {
+	who := r.who(e)
+	if text, names := r.phrase(&waste.clients, waste.bytes); text != "" {
 		f.Clients, who = names, "; "+text
 	}
 	f.Title = "The " + title + " (" + e.name() + ", " + size(e.responseBytes/max(1, e.requests)) + " each)" + who
@@ -214,7 +214,7 @@ func (d *paging) broken(r *report, e *endpoint, st *pagingState, waste *wasteCou
 func (d *paging) tiny(r *report, e *endpoint, st *pagingState, overhead int64) {
 	mean := st.tinyBodies / st.tiny.n
 	f := r.on(e, insight.TinyPages, st.tiny.seen)
-	f.Title = e.name() + " is read in " + count(st.tiny.n) + " pages of " + size(mean) + e.who()
+	f.Title = e.name() + " is read in " + count(st.tiny.n) + " pages of " + size(mean) + r.who(e)
 	f.evidence("Heads and requests around them", "%s", size(st.tiny.bytes))
 	f.evidence("Page parameter", "%s", st.name)
 	f.Remedy = "Ask for larger pages (limit=500, or what makes about " + size(d.t.PageBytes) + "), and let the server allow them; for a copy of everything, offer an export or a change feed."

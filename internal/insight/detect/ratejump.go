@@ -181,7 +181,7 @@ func (d *rateJump) find(r *report) {
 		}
 		f := r.on(e, insight.RateJump, j.seen)
 		f.symptom = true
-		f.Title = fmt.Sprintf("Requests to %s jumped from %s to %s a second%s", e.name(), round(j.base), round(j.peak), e.who())
+		f.Title = fmt.Sprintf("Requests to %s jumped from %s to %s a second%s", e.name(), round(j.base), round(j.peak), r.who(e))
 		f.evidence("Requests since", "%s", count(j.n))
 		f.evidence("Share of all bytes", "%s", percent(float64(e.bytes)/float64(max(1, r.bytes))))
 		if s.rates.on {

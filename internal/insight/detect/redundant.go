@@ -150,7 +150,7 @@ func (d *redundant) find(r *report) {
 		}
 		e := r.table.slots[slot]
 		f := r.on(e, insight.RedundantPayload, st.seen)
-		from, who := "", e.who()
+		from, who := "", r.who(e)
 		if 2*st.callers > st.n {
 			from, who = st.caller+" gets ", ""
 			f.Clients = []string{st.caller}

@@ -149,8 +149,8 @@ func (d *repeats) find(r *report) {
 		}
 		e := r.table.slots[slot]
 		f := r.on(e, insight.Repeated, st.seen)
-		who := e.who()
-		if text, names := st.clients.phrase(st.bytes); text != "" {
+		who := r.who(e)
+		if text, names := r.phrase(&st.clients, st.bytes); text != "" {
 			f.Clients, who = names, "; "+text
 		}
 		f.Title = "The same " + plural(st.targets, "request", "requests") + " of " + e.name() + " got the same answer " + count(st.n) + " times more than needed" + d.cause(st) + who

@@ -35,7 +35,7 @@ func (r *report) on(e *endpoint, kind insight.Kind, seen span64) draft {
 	d.ID = fmt.Sprintf("%s:%s:%s:%s", kind, e.service, e.method, e.path)
 	d.Kind, d.Severity = kind, insight.Warning
 	d.Service, d.Method, d.Path = e.service, e.method, e.path
-	_, d.Clients = e.clients.phrase(e.bytes)
+	_, d.Clients = r.phrase(&e.clients, e.bytes)
 	d.First, d.Last = seen.times()
 	return d
 }
@@ -59,11 +59,16 @@ func (e *endpoint) name() string {
 }
 
 // who adds the clients to a sentence, where they are few.
-func (e *endpoint) who() string {
-	if text, _ := e.clients.phrase(e.bytes); text != "" && e.clients.n > 0 {
+func (r *report) who(e *endpoint) string {
+	if text, _ := r.phrase(&e.clients, e.bytes); text != "" {
 		return "; " + text
 	}
 	return ""
+}
+
+// phrase names clients, those that are services by their names.
+func (r *report) phrase(l *leaders, total int64) (text string, names []string) {
+	return l.phrase(total, r.services.nameOf)
 }
 
 // span64 is from when to when something was seen, in Unix nanoseconds.

@@ -80,7 +80,7 @@ func (d *retries) find(r *report) {
 		e := r.table.slots[slot]
 		f := r.on(e, insight.RetryStorm, st.seen)
 		who := ""
-		if text, names := st.clients.phrase(st.bytes); text != "" {
+		if text, names := r.phrase(&st.clients, st.bytes); text != "" {
 			f.Clients, who = names, "; "+text
 		}
 		f.Title = "Failed requests to " + e.name() + " are repeated " + count(st.n) + " times, " + pause(st.gapNs/st.n) + " after the failure" + who

@@ -84,6 +84,15 @@ func (s *services) serve(server netip.Addr, svc *service) {
 	}
 }
 
+// nameOf calls a client by its address, and by its service where it is one.
+func (s *services) nameOf(l leader) string {
+	address := l.addr.Unmap().String()
+	if h := s.servers[l.hash]; h != nil && !l.addr.IsLoopback() && l.addr.IsValid() && h.main.name != address {
+		return h.main.name + " (" + address + ")"
+	}
+	return address
+}
+
 func (s *services) of(name string) *service {
 	if s.last != nil && s.last.name == name {
 		return s.last

@@ -131,7 +131,7 @@ func (d *sizeJump) find(r *report) {
 		e := r.table.slots[slot]
 		f := r.on(e, insight.SizeJump, st.seen)
 		f.symptom = true
-		f.Title = "Answers of " + e.name() + " have grown: 99 % were below about " + size(st.before) + ", now below " + size(st.after) + e.who()
+		f.Title = "Answers of " + e.name() + " have grown: 99 % were below about " + size(st.before) + ", now below " + size(st.after) + r.who(e)
 		f.evidence("Mean before and now", "%s and %s", size(int64(st.base.mean())), size(int64(st.now.mean())))
 		f.evidence("Answers since", "%s", count(st.n))
 		f.Remedy = "See what changed around " + f.First.Format(time.RFC3339) + ": a deployment of " + e.service + ", a field or an expansion that is new in the answer, a default limit, data " +

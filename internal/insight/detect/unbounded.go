@@ -128,7 +128,7 @@ func (d *unbounded) find(r *report) {
 		f := r.on(e, insight.UnboundedList, st.seen)
 		last := int64(st.points[st.used-1].mean())
 		f.Title = e.name() + " returns a list without a limit: it grew from " + size(int64(st.points[0].mean())) + " to " + size(last) + " in " +
-			span(f.Last.Sub(f.First)) + e.who()
+			span(f.Last.Sub(f.First)) + r.who(e)
 		f.evidence("Answers to the same request", "%s", count(st.n))
 		f.evidence("Growth", "%s times", round(factor))
 		f.evidence("Limit or page parameter", "none in the request")
