@@ -10,11 +10,12 @@ import (
 
 // accessFormat is nginx's log_format for Access. The target comes last: it may
 // hold anything but a line break.
-const accessFormat = "$remote_addr $request_length $bytes_sent $status $request_method $request_uri"
+const accessFormat = "$remote_addr $remote_port $request_length $bytes_sent $status $request_method $request_uri"
 
 // Access is one request as nginx counted it.
 type Access struct {
 	Client        string // address
+	Port          uint16 // the client's
 	RequestBytes  int64  // request line, headers and body, as on the wire
 	ResponseBytes int64  // head and body, as on the wire
 	Status        int
@@ -33,7 +34,7 @@ func readAccessLog(path string) ([]Access, error) {
 	var log []Access
 	for line := range strings.Lines(string(text)) {
 		var a Access
-		_, err := fmt.Sscan(line, &a.Client, &a.RequestBytes, &a.ResponseBytes, &a.Status, &a.Method, &a.Target)
+		_, err := fmt.Sscan(line, &a.Client, &a.Port, &a.RequestBytes, &a.ResponseBytes, &a.Status, &a.Method, &a.Target)
 		if err != nil {
 			return log, fmt.Errorf("parse access log: %w: %q", err, line)
 		}

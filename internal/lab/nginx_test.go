@@ -58,6 +58,12 @@ func TestNginxCountsWhatTheClientCounts(t *testing.T) {
 		})
 	}
 	got := stop()
+	for i := range got {
+		if got[i].Port == 0 {
+			t.Errorf("no port in %+v", got[i])
+		}
+		got[i].Port = 0
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("access log (-want +got):\n%s", diff)
 	}

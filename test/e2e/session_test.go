@@ -205,13 +205,18 @@ func TestSessionsAreMultipliedSampledAndMappedByPort(t *testing.T) {
 	n := newTrio(t, 4)
 	const sessions = 50
 	path, _ := n.tapeTalk(t, sessions)
+	tenfold := startTalker(t, n.target, targetIP+":7003")
 	twice, tenth, none := startTalker(t, n.target, talkTarget), startTalker(t, n.target, targetIP+":7001"), startTalker(t, n.target, targetIP+":7002")
 	a := n.replayFile(t, path, "--session-speed", "10", "--output-session", "7000->"+talkTarget+"|x2", "--output-session", targetIP+":7001|30%",
-		"--output-session", "7002->"+targetIP+":7002", "--session-client-ip", "own")
+		"--output-session", "7002->"+targetIP+":7002", "--output-session", targetIP+":7003|x10", "--session-client-ip", "own")
 	s := a.sessions()
 	s[0].allReplayed(t, sessions, 2)
 	if got := len(twice.ended()); got != 2*sessions {
 		t.Errorf("%d sessions at the target of two copies each, want %d", got, 2*sessions)
+	}
+	s[3].allReplayed(t, sessions, 10)
+	if got := len(tenfold.ended()); got != 10*sessions {
+		t.Errorf("%d sessions at the target of ten copies each, want %d", got, 10*sessions)
 	}
 	sampled := uint64(len(tenth.ended()))
 	if s[1].Captured != sessions || s[1].Replayed != sampled || s[1].Skipped["sample"] != sessions-sampled || sampled == 0 || sampled == sessions {

@@ -53,6 +53,7 @@ type play struct {
 	base   int64     // what the target had answered by then
 	need   int64     // and the server
 	gone   bool      // aborted, as the client did
+	tls    bool      // the client began a TLS handshake
 
 	comparing comparing
 }
@@ -171,7 +172,7 @@ func (p *play) perform(ctx context.Context) reason {
 	var reading sync.WaitGroup
 	reading.Go(func() { p.reader.run(raw) })
 	p.lastAt, p.lastNs = began, p.session.OpenedNs
-	why := p.script(ctx)
+	why := p.sealed(p.script(ctx))
 	p.line.Duration = time.Since(began).Seconds()
 	p.line.Received = p.reader.look().bytes
 	close(p.reader.quit)
@@ -238,6 +239,7 @@ func (p *play) act(ctx context.Context, e *rec.Event) reason {
 	p.turn(e)
 	switch e.Kind {
 	case rec.Write:
+		p.tls = p.tls || isClientHello(e.Data)
 		if why := p.write(ctx, e.Data); why != none {
 			if why == targetGone && e.NeedEnd {
 				return none // nor had the server listened to it any more

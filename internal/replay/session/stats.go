@@ -31,6 +31,7 @@ const (
 	evicted
 	expired
 	unfinished // the capture ended before the session
+	encrypted  // TLS: the target cannot have understood it
 	targetGone // the target ended the connection first
 	writeTime  // the target took no bytes
 	queueFull  // more of it waited than there is room for
@@ -40,7 +41,7 @@ const (
 
 var reasonNames = [numReasons]string{
 	"", "mid-stream", "mid-stream-http2", "sample", "ramp", "rate", "max-sessions", "same-server", "connect", "connect-timeout", "open-files", "address",
-	"lost", "truncated", "not-copied", "evicted", "expired", "unfinished", "target-closed", "write-timeout", "queue-full", "stopped",
+	"lost", "truncated", "not-copied", "evicted", "expired", "unfinished", "tls", "target-closed", "write-timeout", "queue-full", "stopped",
 }
 
 // skips reports whether nothing of the session was sent.
