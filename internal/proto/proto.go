@@ -199,6 +199,8 @@ type Exchange struct {
 	MethodLabel string
 	// User is for the sink; the parsers do not touch it but to clear it.
 	User any
+	// Note is the same, for one of those that the sink passes x on to.
+	Note any
 }
 
 // Incomplete returns the first reason why the exchange is not whole, or Complete.

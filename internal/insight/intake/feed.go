@@ -10,13 +10,8 @@ import (
 // Feed takes the exchanges of one shard: a pipeline.MessageFeed. Its methods are
 // called by the shard's goroutine alone. In steady state they do not allocate.
 type Feed struct {
-	in     *Intake
-	batch  *batch
-	open   map[*proto.Exchange]*pending
-	recent struct { // saves most of the look-ups: a message comes in one go
-		x *proto.Exchange
-		p *pending
-	}
+	in      *Intake
+	batch   *batch
 	free    *pending
 	samples sampler
 	wholes  wholes
@@ -32,7 +27,7 @@ type Feed struct {
 // so far.
 type Resent func(tell func(service string, bytes uint64))
 
-// pending is what is kept of an exchange that goes on.
+// pending is what is kept of an exchange that goes on, as its Note.
 type pending struct {
 	heads  []byte // of the request, then of the response
 	length [2]int // of each; -1: too large
@@ -53,7 +48,7 @@ const batchDelay = int64(100 * time.Millisecond)
 // Feed makes the entrance of a shard. Resent is called by the shard's goroutine, not
 // under the account's lock; nil: nobody knows.
 func (in *Intake) Feed(r Resent) *Feed {
-	return &Feed{in: in, batch: newBatch(), open: map[*proto.Exchange]*pending{}, samples: newSampler(), resent: r, told: map[string]uint64{}}
+	return &Feed{in: in, batch: newBatch(), samples: newSampler(), resent: r, told: map[string]uint64{}}
 }
 
 // Begin takes an exchange whose first head is known.
@@ -67,15 +62,7 @@ func (f *Feed) Begin(x *proto.Exchange) {
 	} else {
 		f.free, p.next = p.next, nil
 	}
-	f.open[x] = p
-	f.recent.x, f.recent.p = x, p
-}
-
-func (f *Feed) find(x *proto.Exchange) *pending {
-	if f.recent.x != x {
-		f.recent.x, f.recent.p = x, f.open[x]
-	}
-	return f.recent.p
+	x.Note = p
 }
 
 // Payload takes bytes of a message.
@@ -83,7 +70,7 @@ func (f *Feed) Payload(x *proto.Exchange, s proto.Side, part proto.Part, b []byt
 	if part != proto.Head && part != proto.Body {
 		return
 	}
-	p := f.find(x)
+	p, _ := x.Note.(*pending)
 	switch {
 	case p == nil || x.Upgraded:
 	case part == proto.Head:
@@ -118,9 +105,8 @@ func (f *Feed) Closed(c *proto.Conn) { f.wholes.forget(c) }
 
 // Exchange takes the end of both messages.
 func (f *Feed) Exchange(x *proto.Exchange) {
-	p := f.find(x)
-	delete(f.open, x)
-	f.recent.x = nil
+	p, _ := x.Note.(*pending)
+	x.Note = nil
 	if f.batch.full() {
 		f.handOver()
 	}
