@@ -21,3 +21,11 @@ const (
 	ErrorStorm        Kind = "error-storm"
 	RetryStorm        Kind = "retry-storm"
 )
+
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{
+		RateJump, SizeJump, Oversized, UnboundedList, BrokenPaging, TinyPages, Concentration, Uncompressed, DoubleCompression,
+		Repeated, ETagIgnored, ServiceShare, ChattyPair, RedundantPayload, ConnectionChurn, Retransmission, ErrorStorm, RetryStorm,
+	}
+}

@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -67,7 +66,7 @@ func stockHandler() http.Handler {
 	})
 	mux.HandleFunc("GET "+RatesPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, string(rates))
+		_, _ = w.Write(rates)
 	})
 	return mux
 }
