@@ -81,7 +81,7 @@ func (p *Page) Close() { p.close() }
 // Show is how wide a page is and in which scheme: "light" or "dark".
 func (p *Page) Show(width, height int64, scheme string) error {
 	if _, err := chromedp.Call(p.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-		Width: width, Height: height, DeviceScaleFactor: 1,
+		Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 600,
 	}); err != nil {
 		return fmt.Errorf("set size: %w", err)
 	}

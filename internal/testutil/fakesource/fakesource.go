@@ -147,8 +147,11 @@ func (s *Source) selected(q insight.Query, e *endpoint, client string) bool {
 		(q.Path != "" && q.Path != e.path) || (q.Client != "" && q.Client != client) {
 		return false
 	}
-	text := strings.ToLower(e.service + " " + e.method + " " + e.path + " " + client)
-	return strings.Contains(text, strings.ToLower(q.Search))
+	return true
+}
+
+func mentions(search string, names ...string) bool {
+	return strings.Contains(strings.ToLower(strings.Join(names, "\x00")), strings.ToLower(search))
 }
 
 // perSecond is how many exchanges of the whole shop there are in the list.
@@ -168,7 +171,7 @@ func (s *Source) Exchanges(q insight.Query, after uint64) ([]insight.Exchange, e
 	for seq := last; seq > after && seq > 0 && len(all) < rows && last-seq < 5000; seq-- {
 		x, e := s.exchange(seq)
 		host := x.Client[:strings.LastIndex(x.Client, ":")]
-		if !s.selected(q, e, strings.Trim(host, "[]")) {
+		if !s.selected(q, e, strings.Trim(host, "[]")) || !mentions(q.Search, x.Service, x.Method, x.Path, x.Target, x.Client) {
 			continue
 		}
 		if t := x.Time.UnixNano(); t < q.FromNs || (q.ToNs != 0 && t >= q.ToNs) {
@@ -202,6 +205,9 @@ func (s *Source) exchange(seq uint64) (insight.Exchange, *endpoint) {
 		RequestBytes: 300 + int64(h%200), ResponseBytes: int64(e.size * (0.5 + float64(h%100)/100)),
 		DurationNs: int64(float64(e.duration) * (0.5 + float64(h%150)/100)), Complete: true,
 	}
+	if e.path == "/api/export" {
+		x.Target = "/api/export?page=NaN&limit=100000"
+	}
 	switch {
 	case h%41 == 0:
 		x.Complete, x.DurationNs, x.Status = false, -1, 0
@@ -212,8 +218,6 @@ func (s *Source) exchange(seq uint64) (insight.Exchange, *endpoint) {
 	case strings.Contains(e.path, "Orders/"):
 		code := 0
 		x.Protocol, x.Code = "grpc", &code
-	case e.path == "/api/export":
-		x.Target = "/api/export?page=NaN&limit=100000"
 	}
 	return x, e
 }

@@ -3,6 +3,7 @@ package fakesource
 import (
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"gortap/internal/insight"
@@ -52,7 +53,9 @@ func (s *Source) view(q insight.Query) insight.View {
 	for name, list := range map[string]*[]insight.Row{
 		"services": &v.Services, "endpoints": &v.Endpoints, "clients": &v.Clients, "networks": &v.Networks, "pairs": &v.Pairs, "statuses": &v.Statuses,
 	} {
-		*list = b.rows(name, float64(v.Total.RequestBytes+v.Total.ResponseBytes))
+		*list = slices.DeleteFunc(b.rows(name, float64(v.Total.RequestBytes+v.Total.ResponseBytes)), func(r insight.Row) bool {
+			return !mentions(q.Search, r.Service, r.Method, r.Path, r.Client)
+		})
 		if n := len(*list); n > rows {
 			v.More[name] = n - rows
 			*list = (*list)[:rows]

@@ -42,7 +42,7 @@ export function stacked({ series, from, to, stepNs, width, height, label, cursor
     grid.push(s('line', { class: v === 0 ? 'axis' : 'grid', x1: left, x2: width - right, y1: round(y(v)), y2: round(y(v)) }));
     grid.push(s('text', { class: 'tick', x: left - 8, y: round(y(v)) + 4, 'text-anchor': 'end' }, f.byteRate(v)));
   }
-  const room = Math.max(2, Math.floor(w / 92));
+  const room = Math.max(2, Math.floor(w / 84));
   const place = (t) => left + (w * (t - from)) / (to - from);
   const times = timeTicks(from, to, room).filter(([t]) => place(t) > left + 20 && place(t) < width - 26)
     .map(([t, text]) => s('text', { class: 'tick', x: round(place(t)), y: height - 6, 'text-anchor': 'middle' }, text));

@@ -2,6 +2,7 @@
 // was made, and a little before.
 import { h } from './dom.js';
 import { link } from './state.js';
+import { head } from './parts.js';
 import * as f from './format.js';
 
 const kept = 400;
@@ -50,18 +51,17 @@ const wanted = { '': () => true, errors: isError, incomplete: (x) => !x.complete
 export function render({ state, feed, paused }) {
   const rows = feed.rows.filter(wanted[state.status] || wanted['']);
   return [
-    h('h1', { tabindex: -1 }, 'Exchanges'),
-    h('div', { class: 'summary' },
+    head('Exchanges', h('div', { class: 'summary' },
       h('nav', { class: 'choice', 'aria-label': 'Which exchanges' }, statuses.map(([id, text]) =>
         h('a', { href: link(state, { status: id }), 'aria-current': id === state.status ? 'true' : null }, text))),
       h('p', { class: 'dim hold' }, feed.fresh > 0
         ? [h('button', { type: 'button', 'data-action': 'release' }, `Show ${feed.fresh >= kept ? kept + ' or more' : feed.fresh} new`), paused ? '' : ' Held while you read.']
-        : paused ? 'Paused.' : 'New ones come on top; the list holds still while you are in it.')),
+        : paused ? 'Paused.' : 'New ones come on top; the list holds still while you are in it.'))),
     h('section', { class: 'panel', 'aria-label': 'Exchanges' },
       rows.length ? h('div', { class: 'fit' }, h('table', { class: 'list log' },
         h('caption', { class: 'visually-hidden' }, 'Exchanges, the latest first'),
-        h('thead', {}, h('tr', {}, h('th', { scope: 'col', class: 'when' }, 'Time'), h('th', { scope: 'col', class: 'who w3' }, 'Client'), h('th', { scope: 'col', class: 'service w4' }, 'Service'),
-          h('th', { scope: 'col' }, 'Request'), h('th', { scope: 'col', class: 'status' }, 'Status'), h('th', { scope: 'col', class: 'num size' }, 'Bytes'), h('th', { scope: 'col', class: 'num took w2' }, 'Took'))),
+        h('thead', {}, h('tr', {}, h('th', { scope: 'col', class: 'when w2' }, 'Time'), h('th', { scope: 'col', class: 'who w3' }, 'Client'), h('th', { scope: 'col', class: 'service w4' }, 'Service'),
+          h('th', { scope: 'col', class: 'request' }, 'Request'), h('th', { scope: 'col', class: 'status' }, 'Status'), h('th', { scope: 'col', class: 'num size' }, 'Bytes'), h('th', { scope: 'col', class: 'num took w2' }, 'Took'))),
         h('tbody', { 'data-hold': true }, rows.map((x) => row(x, feed.open.has(x.seq))))))
         : h('p', { class: 'empty' }, feed.rows.length ? 'None of those that are listed fits.' : 'No exchange fits the selection yet. Those that end from now on will show here.')),
   ];
@@ -70,9 +70,10 @@ export function render({ state, feed, paused }) {
 function row(x, open) {
   const status = x.complete ? String(x.status || '–') + (x.code ? ` grpc ${x.code}` : '') : 'incomplete';
   const main = h('tr', { key: 'x' + x.seq, class: isError(x) ? 'err' : null },
-    h('td', { class: 'when' }, f.time(x.time)), h('td', { class: 'path who w3' }, x.client), h('td', { class: 'service w4' }, x.service),
+    h('td', { class: 'when w2' }, f.time(x.time)), h('td', { class: 'path who w3' }, x.client), h('td', { class: 'service w4' }, x.service),
     h('td', { class: 'request' }, h('button', { type: 'button', class: 'row path', 'data-action': 'open', 'data-seq': x.seq, 'aria-expanded': String(open) },
-      h('span', { class: 'method' }, x.method || '–'), ' ', x.target || x.path || '(none)')),
+      h('span', { class: 'method' }, x.method || '–'), ' ', x.target || x.path || '(none)'),
+      h('span', { class: 'under narrow' }, f.time(x.time) + ' · ' + x.client)),
     h('td', { class: 'status' }, status), h('td', { class: 'num size' }, f.bytes(x.request_bytes + x.response_bytes)), h('td', { class: 'num took w2' }, f.duration(x.duration_ns)));
   if (!open) return [main];
   const pair = (name, value) => h('div', {}, h('dt', {}, name), h('dd', {}, value));

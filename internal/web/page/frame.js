@@ -27,6 +27,7 @@ export function paint(app) {
     h('a', { href: st.link(state, { view: id }), 'aria-current': id === state.view ? 'page' : null, 'aria-keyshortcuts': String(i + 1) }, text,
       id === 'findings' && h('span', { class: 'count' }, app.count == null ? '' : [h('span', { class: 'visually-hidden' }, ', '), String(app.count)]),
       id === 'health' && health && trouble(health) && h('span', { class: 'count bad' }, h('span', { class: 'visually-hidden' }, ', '), trouble(health)))))));
+  keepInSight($('tabs'), '[aria-current]');
   const steps = st.levels(state);
   into($('levels'), h('ol', {}, steps.map((step, i) => h('li', {},
     i === steps.length - 1
@@ -38,7 +39,14 @@ export function paint(app) {
   paintState(app);
 }
 
-const trouble = (x) => (x.level && x.level !== 'full' ? 'copies less' : x.matched.packets > x.delivered.packets ? 'loses' : '');
+// keepInSight scrolls a strip to its current part, and nothing else.
+function keepInSight(strip, selector) {
+  const box = strip.querySelector(selector)?.getBoundingClientRect();
+  const own = strip.getBoundingClientRect();
+  if (box && (box.left < own.left || box.right > own.right)) strip.scrollLeft += box.left - own.left - 24;
+}
+
+const trouble = (x) => (x.level && x.level !== 'full' ? 'copies less' : x.matched.packets - x.delivered.packets > x.matched.packets / 1000 ? 'loses' : '');
 
 function paintRange(state, health) {
   const live = !health || health.live;

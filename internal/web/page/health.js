@@ -1,20 +1,19 @@
 // The view of the agent itself: what it costs and what it lost.
 import { h } from './dom.js';
 import { meter } from './charts.js';
-import { panel } from './parts.js';
+import { panel, head } from './parts.js';
 import * as f from './format.js';
 
 export const queries = () => ({});
 
-const stages = { kernel: 'Kernel', file: 'File', reassembly: 'Reassembly', output: 'Outputs', recorder: 'Recorder', queue: 'Queue', process: 'Filters', 'record-output': 'Targets' };
+const stages = { kernel: 'Kernel', file: 'File', reassembly: 'Reassembly', insight: 'Insight', output: 'Outputs', recorder: 'Recorder', queue: 'Queue', process: 'Filters', 'record-output': 'Targets' };
 
 export function render({ health: x }) {
   const fact = (name, value, extra) => h('div', {}, h('dt', {}, name), h('dd', {}, value, extra));
   const cores = (v) => f.share(v) + ' of a core';
   const up = (Date.parse(x.now) - Date.parse(x.started)) / 1000;
   return [
-    h('h1', { tabindex: -1 }, 'Agent'),
-    h('p', { class: 'summary' }, `gortap ${x.version} on ${x.host || 'this machine'}, up ${f.span(up)}; ${x.source}.`),
+    head('Agent', h('p', { class: 'summary' }, `gortap ${x.version} on ${x.host || 'this machine'}, up ${f.span(up)}; ${x.source}.`)),
     !x.ready && h('p', { class: 'banner' }, `Not ready: ${x.reason || 'not capturing yet'}.`),
     x.level && x.level !== 'full' && h('p', { class: 'banner' }, `The agent copies less (${x.level}) to stay within its limits. Bytes are counted exactly; requests, findings and exchanges are of ${f.share(x.sample)} of the connections.`),
     h('div', { class: 'halves' },

@@ -1,21 +1,23 @@
 import { h } from './dom.js';
 import { link } from './state.js';
 import { stacked, spark } from './charts.js';
-import { list, panel, severity, endpointLink, endpointName, rowKey } from './parts.js';
+import { list, panel, severity, endpointLink, endpointName, rowKey, dash, isRest, rest, notes } from './parts.js';
+import { fits } from './findings.js';
 import * as f from './format.js';
 
 const slots = 6;
+const recent = 10; // seconds that "now" is
 
 export const queries = (q) => ({
   view: ['view', { ...q, rows: 10, points: 60, lists: 'services,endpoints,clients' }],
-  now: ['view', { ...q, from: '-10s', to: '', rows: 1, points: 10, lists: 'none' }],
+  now: ['view', { ...q, from: `-${recent}s`, to: '', rows: 1, points: 10, lists: 'none' }],
   findings: ['findings', {}],
 });
 
 // An endpoint keeps its colour while it is among the largest.
 const colours = new Map();
 function colour(rows) {
-  const keys = rows.slice(0, slots).map(rowKey);
+  const keys = rows.map(rowKey);
   for (const key of colours.keys()) if (!keys.includes(key)) colours.delete(key);
   for (const key of keys) {
     if (colours.has(key)) continue;
@@ -25,8 +27,9 @@ function colour(rows) {
 }
 
 export function series(v) {
-  colour(v.endpoints);
-  const top = v.endpoints.slice(0, slots).map((r) => ({ row: r, key: rowKey(r), values: r.bytes || [], slot: colours.get(rowKey(r)) }));
+  const named = v.endpoints.filter((r) => !isRest(r)).slice(0, slots);
+  colour(named);
+  const top = named.map((r) => ({ row: r, key: rowKey(r), values: r.bytes || [], slot: colours.get(rowKey(r)) }));
   top.sort((a, b) => a.slot - b.slot);
   const total = v.total.bytes || [];
   const rest = total.map((b, i) => Math.max(0, b - top.reduce((sum, one) => sum + (one.values[i] || 0), 0)));
@@ -35,52 +38,71 @@ export function series(v) {
   return top;
 }
 
-export function render({ state, data, health, width, cursor }) {
-  const v = data.view;
+export function render({ state, data, health, width, cursor, now }) {
+  const v = health.live && !state.to ? upTo(data.view, now) : data.view;
   const chartWidth = Math.max(280, width >= 1000 ? width - 380 : width - 34);
   return [
     h('h1', { class: 'visually-hidden', tabindex: -1 }, 'Overview'),
-    figures(v, health.live ? data.now : null),
+    figures(v, health.live ? nowOf(data.now, now) : null),
     findings(state, data.findings.findings),
     chart(state, v, chartWidth, cursor),
     h('div', { class: 'two' },
       panel('Endpoints', h('a', { href: link(state, { view: 'endpoints' }) }, 'All'),
         list({ state, rows: v.endpoints, names: ['Endpoint', 'Endpoints'], shown: ['trend', 'rate', 'bytes', 'share'], more: v.more?.endpoints,
-          first: (r) => [endpointLink(state, r, 'clients'), h('span', { class: 'under' }, r.service)], empty: nothing(state) })),
+          first: (r) => [endpointLink(state, r, 'clients'), !isRest(r) && h('span', { class: 'under' }, r.service)], empty: nothing(state) })),
       h('div', { class: 'stack' },
         panel('Services', null,
           list({ state, rows: v.services, names: ['Service', 'Services'], shown: ['rate', 'bytes', 'share'], more: v.more?.services,
-            first: (r) => h('a', { class: 'row', href: link(state, { view: 'endpoints', service: r.service, method: '', path: '' }) }, r.service || '(none)'), empty: nothing(state) })),
+            first: (r) => isRest(r) ? rest('everything else') : h('a', { class: 'row', href: link(state, { view: 'endpoints', service: r.service, method: '', path: '' }) }, r.service || '(none)'), empty: nothing(state) })),
         panel('Clients', h('a', { href: link(state, { view: 'clients' }) }, 'All'),
           list({ state, rows: v.clients, names: ['Client', 'Clients'], shown: ['rate', 'bytes', 'share'], more: v.more?.clients,
-            first: (r) => h('a', { class: 'row path', href: link(state, { view: 'exchanges', client: r.client }) }, r.client), empty: nothing(state) })))),
+            first: (r) => isRest(r) ? rest('everybody else') : h('a', { class: 'row path', href: link(state, { view: 'exchanges', client: r.client }) }, r.client), empty: nothing(state) })))),
+    notes(v),
   ];
 }
 
 export const nothing = (state) =>
   state.search || state.service || state.client ? 'No traffic that fits the selection in this time.' : 'No HTTP traffic was seen in this time.';
 
+// upTo lets the series of a view go on to now: what nothing came in for is part of the time.
+function upTo(v, now) {
+  const step = v.step_ns / 1e6;
+  const from = Date.parse(v.from);
+  const n = Math.min(Math.max(Math.floor((now - from) / step), v.total.bytes?.length || 0), 1000);
+  const long = (r) => ({ ...r, bytes: [...(r.bytes || []), ...new Array(Math.max(0, n - (r.bytes?.length || 0))).fill(0)] });
+  return { ...v, to: new Date(from + n * step).toISOString(), total: long(v.total), endpoints: v.endpoints.map(long) };
+}
+
+// nowOf is the mean of the last ten seconds, silent ones included. The steps are whole
+// seconds, and the last one is not over.
+function nowOf(v, now) {
+  if (Date.parse(v.to) < now - recent * 1000) return { bytes: 0, requests: 0 };
+  const seconds = Math.max(1, (now - Math.max(Date.parse(v.from), now - recent * 1000)) / 1000);
+  return { bytes: (v.total.request_bytes + v.total.response_bytes) / seconds, requests: v.total.requests / seconds };
+}
+
 function figures(v, now) {
   const t = v.total;
   const one = (name, value, small, cls = '') => h('div', { class: 'figure ' + cls }, h('dt', {}, name), h('dd', {}, value, small && h('small', {}, small)));
   const errors = t.requests ? t.errors / t.requests : 0;
   return h('dl', { class: 'figures' },
-    one(now ? 'Now' : 'Mean rate', f.byteRate(now ? now.total.byte_rate : t.byte_rate), spark(t.bytes || [], 132, 30), 'big'),
+    one(now ? 'Now' : 'Mean rate', f.byteRate(now ? now.bytes : t.byte_rate), spark(t.bytes || [], 132, 30), 'big'),
     one('Bytes', f.bytes(t.request_bytes + t.response_bytes), `${f.bytes(t.request_bytes)} in requests`),
-    one('Requests', f.count(t.requests), f.rate(now ? now.total.request_rate : t.request_rate) + (now ? ' now' : '')),
+    one('Requests', f.count(t.requests), f.rate(now ? now.requests : t.request_rate) + (now ? ' now' : '')),
     one('Errors', f.share(Math.min(1, errors)), f.count(t.errors) + ' of them'),
-    one('Time, p99', f.duration(t.duration_p99), 'median ' + f.duration(t.duration_p50)),
-    one('Response, p99', f.bytes(t.size_p99), 'median ' + f.bytes(t.size_p50)));
+    one('Time, p99', dash(t.duration_p99, f.duration), 'median ' + dash(t.duration_p50, f.duration)),
+    one('Response, p99', dash(t.size_p99, f.bytes), 'median ' + dash(t.size_p50, f.bytes)));
 }
 
-function findings(state, all) {
+function findings(state, every) {
+  const all = every.filter((x) => fits(state, x));
   if (!all.length) {
-    return panel('Findings', null, h('p', { class: 'empty good' }, 'No waste was found in what has been seen so far.'));
+    return panel('Findings', null, h('p', { class: 'empty good' }, every.length ? `None of ${every.length} findings is about this selection.` : 'No waste was found in what has been seen so far.'));
   }
   const saves = all.reduce((sum, x) => sum + x.saves, 0);
   const share = Math.min(1, all.reduce((sum, x) => sum + x.share, 0));
   const shown = all.slice(0, 4);
-  return panel('Findings', h('a', { href: link(state, { view: 'findings' }) }, all.length > shown.length ? `All ${all.length}` : 'Details'),
+  return panel('Findings', h('a', { href: link(state, { view: 'findings' }) }, all.length > shown.length ? `All ${all.length}` : 'Causes and remedies'),
     saves > 0 && h('p', { class: 'lead' }, 'Up to ', h('strong', {}, f.bytes(saves)), ` could be saved, ${f.share(share)} of all bytes.`),
     h('ul', { class: 'findings' }, shown.map((x) => h('li', { key: x.id },
       severity(x.severity),
@@ -94,7 +116,7 @@ function chart(state, v, width, cursor) {
   const at = cursor >= 0 && cursor < (v.total.bytes || []).length ? cursor : -1;
   const step = v.step_ns / 1e6;
   const seconds = v.step_ns / 1e9;
-  const when = at < 0 ? 'Mean of the time shown' : `${f.time(from + at * step)} – ${f.time(from + (at + 1) * step)}`;
+  const when = at < 0 ? 'Mean' : `${f.time(from + at * step)} – ${f.time(from + (at + 1) * step)}`;
   const span = (to - from) / 1000 || 1;
   const value = (one) => (at < 0 ? (one.row ? one.row.byte_rate : one.bytes / span) : (one.values[at] || 0) / seconds);
   const peak = Math.max(0, ...(v.total.bytes || [])) / seconds;
@@ -104,6 +126,7 @@ function chart(state, v, width, cursor) {
       h('div', { class: 'plot' }, stacked({ series: all, from, to, stepNs: v.step_ns, width, height: 252, label, cursor: at })),
       h('table', { class: 'legend' },
         h('caption', { class: 'visually-hidden' }, 'Rate by endpoint, ' + when),
+        h('colgroup', {}, h('col'), h('col', { class: 'rate' })),
         h('thead', { class: 'visually-hidden' }, h('tr', {}, h('th', { scope: 'col' }, 'Endpoint'), h('th', { scope: 'col' }, 'Rate'))),
         h('tbody', {},
           all.map((one) => h('tr', { key: one.key },
