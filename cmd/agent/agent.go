@@ -86,12 +86,16 @@ func runAgent(ctx context.Context, e env, cfg *Config) (err error) {
 	if limit := heapLimit(cfg); limit > 0 {
 		debug.SetMemoryLimit(limit)
 	}
-	a := &agent{env: e, cfg: cfg, log: newLogger(e.stderr, cfg), started: time.Now()}
+	a := newAgent(e, cfg)
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.open(); err != nil {
 		return err
 	}
 	return a.run(ctx)
+}
+
+func newAgent(e env, cfg *Config) *agent {
+	return &agent{env: e, cfg: cfg, log: newLogger(e.stderr, cfg), started: time.Now()}
 }
 
 // open makes everything that can fail before traffic flows, cheapest first.

@@ -15,6 +15,7 @@ func commands(e env) []*cobra.Command {
 		doctorCommand(e),
 		reportCommand(e),
 		sessionRoutesCommand(e),
+		topCommand(e),
 		versionCommand(e),
 	}
 }

@@ -175,7 +175,7 @@ func TestEachColumnSortsBothWays(t *testing.T) {
 		}
 		r.press("r")
 	}
-	if len(seen) != 12 {
+	if len(seen) != 13 {
 		t.Errorf("sorted by %v", seen)
 	}
 	r.press("r")

@@ -74,10 +74,13 @@ func (m *model) tableOf() table {
 	return t
 }
 
+const serviceColumn = 1
+
 // The columns of lists of a View.
 func rowColumns(name string, live bool) ([]column, int) {
 	cols := []column{
 		{head: name, left: true, upward: true},
+		{head: "service", width: 18, keep: 2, left: true, upward: true},
 		{head: "over time", width: 10, keep: 6, left: true, spark: true},
 		{head: "bytes/s", width: 9, keep: 10},
 		{head: "req/s", width: 6, keep: 9},
@@ -85,15 +88,15 @@ func rowColumns(name string, live bool) ([]column, int) {
 		{head: "bytes", width: 8, keep: 7},
 		{head: "requests", width: 8, keep: 3},
 		{head: "errors", width: 6, keep: 5},
-		{head: "size p50", width: 8, keep: 1},
-		{head: "size p99", width: 8, keep: 2},
+		{head: "size p50", width: 8, keep: 0},
+		{head: "size p99", width: 8, keep: 1},
 		{head: "time p50", width: 8, keep: 0},
 		{head: "time p99", width: 8, keep: 4},
 	}
 	if live {
-		return cols, 2
+		return cols, 3
 	}
-	return cols, 5
+	return cols, 6
 }
 
 func (m *model) rowTable() table {
@@ -107,24 +110,28 @@ func (m *model) rowTable() table {
 		open func(*insight.Row) func(*model)
 	}
 	k := map[list]kind{
-		services: {"service", v.Services, "services", func(r *insight.Row) string { return r.Service }, openService},
-		endpoints: {"endpoint", v.Endpoints, "endpoints", func(r *insight.Row) string {
-			if f.query.Service != "" {
-				return endpointName(r)
-			}
-			return endpointName(r) + "  " + r.Service
-		}, openEndpoint},
-		clients:  {"client", v.Clients, "clients", func(r *insight.Row) string { return r.Client }, openClient},
-		networks: {"network", v.Networks, "networks", func(r *insight.Row) string { return r.Client }, nil},
-		pairs:    {"client > service", v.Pairs, "pairs", func(r *insight.Row) string { return r.Client + " > " + r.Service }, openPair},
-		statuses: {"status", v.Statuses, "statuses", func(r *insight.Row) string { return statusText(r.Status) }, nil},
+		services:  {"service", v.Services, "services", func(r *insight.Row) string { return r.Service }, openService},
+		endpoints: {"endpoint", v.Endpoints, "endpoints", endpointName, openEndpoint},
+		clients:   {"client", v.Clients, "clients", func(r *insight.Row) string { return r.Client }, openClient},
+		networks:  {"network", v.Networks, "networks", func(r *insight.Row) string { return r.Client }, nil},
+		pairs:     {"client > service", v.Pairs, "pairs", func(r *insight.Row) string { return r.Client + " > " + r.Service }, openPair},
+		statuses:  {"status", v.Statuses, "statuses", func(r *insight.Row) string { return statusText(r.Status) }, nil},
 	}[f.list]
 	var t table
 	t.cols, t.sorted = rowColumns(k.head, m.o.Live)
 	t.more = v.More[k.key]
+	// The service has a column where it is neither the name nor the same for all.
+	named := f.list == endpoints && f.query.Service == ""
+	if !named {
+		t.cols = slices.Delete(t.cols, serviceColumn, serviceColumn+1)
+		t.sorted--
+	}
 	for i := range k.rows {
 		r := &k.rows[i]
 		out := row{key: k.name(r) + "\x00" + r.Service, cells: rowCells(k.name(r), r)}
+		if !named {
+			out.cells = slices.Delete(out.cells, serviceColumn, serviceColumn+1)
+		}
 		if k.open != nil && !isRest(r) {
 			out.open = k.open(r)
 		}
@@ -156,6 +163,7 @@ func rowCells(name string, r *insight.Row) []cell {
 	}
 	return []cell{
 		{text: wording.Printable(name)},
+		{text: wording.Printable(r.Service), role: faint},
 		{series: r.Bytes, value: most, role: drawn},
 		{text: wording.Rate(r.ByteRate), value: r.ByteRate},
 		{text: wording.PerSecond(r.RequestRate), value: r.RequestRate},

@@ -90,8 +90,10 @@ func loop(ctx context.Context, screen tcell.Screen, a *asker, m *model) error {
 	tick := time.NewTicker(m.o.Refresh)
 	defer tick.Stop()
 	for !m.quit {
-		if q, wanted := m.question(); wanted && !a.busy {
-			a.ask(q)
+		if !a.busy { // otherwise the question stays
+			if q, wanted := m.question(); wanted {
+				a.ask(q)
+			}
 		}
 		m.draw(screen)
 		screen.Show()
