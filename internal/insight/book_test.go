@@ -33,6 +33,16 @@ func random(r *rand.Rand, endNs int64) *Observation {
 	return o
 }
 
+func TestSearchLeavesOtherNamesOut(t *testing.T) {
+	b := NewBook(Config{})
+	b.Observe(observation(day, "shop", "/a", "10.0.0.1", 200, 1000))
+	b.Observe(observation(day, "auth", "/b", "10.0.1.1", 200, 900))
+	v := b.View(Query{Search: "10.0.1."})
+	if len(v.Clients) != 1 || len(v.Networks) != 1 || v.Networks[0].Client != "10.0.1.0/24" || len(v.Services) != 0 || v.Total.Requests != 2 {
+		t.Errorf("clients %+v\nnetworks %+v\nservices %+v\ntotal %+v", v.Clients, v.Networks, v.Services, v.Total)
+	}
+}
+
 // TestWhatWasSentAgainIsByService: it is in no other list, and leaves no rest there.
 func TestWhatWasSentAgainIsByService(t *testing.T) {
 	b := NewBook(Config{Services: 1})

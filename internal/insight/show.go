@@ -31,8 +31,9 @@ func (b *Book) View(q Query) View {
 	v.Services = s.list(&v, "services", s.services(), total)
 	v.Endpoints = s.list(&v, "endpoints", s.endpoints(), total)
 	clients := s.clients()
+	networks := s.networks(clients) // before the list of clients is cut
 	v.Clients = s.list(&v, "clients", clients, total)
-	v.Networks = s.list(&v, "networks", s.networks(clients), total)
+	v.Networks = s.list(&v, "networks", networks, total)
 	v.Pairs = s.list(&v, "pairs", s.pairs(), total)
 	v.Statuses = s.list(&v, "statuses", s.statuses(), total)
 	s.distributions(&v)

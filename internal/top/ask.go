@@ -1,6 +1,11 @@
 package top
 
-import "gortap/internal/insight"
+import (
+	"fmt"
+	"runtime/debug"
+
+	"gortap/internal/insight"
+)
 
 // question is what the screen needs next. Two that are equal have the same answer as
 // long as nothing happens.
@@ -18,7 +23,7 @@ type answer struct {
 	events    []insight.Event
 	exchanges []insight.Exchange
 	err       error
-	panicked  any
+	panicked  string
 }
 
 // asker asks the source beside the screen, one question at a time: it may be far away.
@@ -42,7 +47,11 @@ func (a *asker) run() {
 
 func (a *asker) answer(q question) (got answer) {
 	got.question = q
-	defer func() { got.panicked = recover() }()
+	defer func() {
+		if p := recover(); p != nil {
+			got.panicked = fmt.Sprintf("%v\n%s", p, debug.Stack()) // where, for this stack ends here
+		}
+	}()
 	if got.view, got.err = a.source.View(q.query); got.err != nil {
 		return got
 	}

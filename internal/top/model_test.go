@@ -3,6 +3,7 @@ package top
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -316,6 +317,35 @@ func TestEverySizeIsDrawnWithinItsBounds(t *testing.T) {
 	r.wants("bytes/s", "req/s", "share", "▼bytes", "over time", "GET /api/v1/export", "? help", "q quit")
 	r = newRig(t, incident.New(), false, 200, 24)
 	r.wants("size p50", "size p99", "time p50", "time p99", "requests", "errors")
+}
+
+// Keys come faster than the screen is drawn, and answers when they please.
+func TestAnyKeysAtAnyMoment(t *testing.T) {
+	src := &memo{incident.New(), map[insight.Query]insight.View{}, map[insight.Query][]insight.Exchange{}}
+	for seed := range uint64(60) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		r := newRig(t, src, seed%2 == 0, 40+random.IntN(160), 8+random.IntN(40))
+		for range 150 {
+			switch k := random.IntN(12); k {
+			case 0:
+				r.look()
+			case 1:
+				r.m.draw(r.paper) // without an answer
+			case 2:
+				r.m.mouse(tcell.NewEventMouse(random.IntN(r.width), random.IntN(r.height), tcell.Button1, 0))
+			case 3:
+				r.m.mouse(tcell.NewEventMouse(1, 1, tcell.WheelDown, 0))
+			case 4, 5:
+				r.m.key(tcell.NewEventKey([]tcell.Key{tcell.KeyEnter, tcell.KeyBackspace, tcell.KeyEscape, tcell.KeyTab, tcell.KeyBacktab, tcell.KeyHome, tcell.KeyEnd, tcell.KeyPgDn, tcell.KeyPgUp}[random.IntN(9)], "", 0))
+			case 6:
+				r.m.tick()
+			default:
+				const letters = "123456789fexjkgGr<>hlwW? /sho"
+				r.m.key(tcell.NewEventKey(tcell.KeyRune, string(letters[random.IntN(len(letters))]), 0))
+			}
+		}
+		r.look()
+	}
 }
 
 func TestMouseSelectsSortsAndOpens(t *testing.T) {

@@ -120,7 +120,7 @@ func TestAPanicOfTheSourceGivesTheTerminalBack(t *testing.T) {
 	testutil.CheckLeaks(t)
 	x := switchOn(t, t.Context(), Options{Source: panicking{}})
 	x.awaitEnd()
-	if fmt.Sprint(x.panic) != "broken" {
+	if !strings.HasPrefix(fmt.Sprint(x.panic), "broken\n") {
 		t.Errorf("%v", x.panic)
 	}
 }

@@ -109,7 +109,7 @@ func loop(ctx context.Context, screen tcell.Screen, a *asker, m *model) error {
 			}
 		case got := <-a.answers:
 			a.busy = false
-			if got.panicked != nil {
+			if got.panicked != "" {
 				panic(got.panicked) // in this goroutine, which gives the terminal back
 			}
 			m.take(got)

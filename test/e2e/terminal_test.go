@@ -136,7 +136,7 @@ func (x *terminal) await(texts ...string) {
 		}
 		select {
 		case <-x.ended:
-			x.t.Fatalf("it ended (%v) before %q was on the screen; it wrote %q", x.err, missing, tail(x.raw.String(), 500))
+			x.t.Fatalf("it ended (%v) before %q was on the screen; it wrote %q", x.err, missing, x.raw.String()[max(strings.Index(x.raw.String(), "panic:"), 0):])
 		default:
 		}
 		if time.Now().After(deadline) {
