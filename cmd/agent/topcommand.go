@@ -90,8 +90,21 @@ func show(ctx context.Context, e env, o top.Options) error {
 		return err
 	}
 	o.NoColor = e.getenv("NO_COLOR") != ""
-	o.Suspend = func() error { return syscall.Kill(os.Getpid(), syscall.SIGSTOP) }
+	o.Suspend = stopProcess
 	return top.Run(ctx, screen, o)
+}
+
+// stopProcess returns when the process is continued. A thread may run on for a moment
+// after the signal, so that it does not return just when the call does.
+func stopProcess() error {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	defer signal.Stop(continued)
+	if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
+		return err
+	}
+	<-continued
+	return nil
 }
 
 // topAttached asks another agent. That it answers is found out before the screen is
