@@ -103,6 +103,12 @@ bench-sessions: build .cache/deps/test ## how fast TCP sessions are replayed fro
 e2e: build .cache/deps/test .cache/goreplay ## run the whole-binary tests, uncached (root)
 	GORTAP_TEST_NOSKIP=1 $(GO) test -count=1 -timeout 9m ./test/e2e/...
 
+# Two minutes: the traffic needs a past.
+.PHONY: screenshots
+screenshots: build .cache/deps/test ## make the pictures in docs/screenshots from real traffic in a private network (root)
+	mkdir -p docs/screenshots
+	GORTAP_TEST_NOSKIP=1 GORTAP_SCREENSHOTS=$(CURDIR)/docs/screenshots $(GO) test -count=1 -timeout 9m -run TestScreenshots ./test/e2e/web
+
 .PHONY: clean
 clean: ## remove what make made
 	rm -rf bin .cache

@@ -114,7 +114,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // URL is where the server is found, without a slash at the end.
 func (s *Server) URL() string {
 	scheme := "http://"
-	if s.http.TLSConfig != nil {
+	if s.guard.secure { // Serve itself sets a TLSConfig
 		scheme = "https://"
 	}
 	return scheme + s.Addr().String()
@@ -133,7 +133,7 @@ func (s *Server) Refused() map[string]uint64 { return s.guard.counts() }
 func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	failed := make(chan error, 1)
 	go func() {
-		if s.http.TLSConfig != nil {
+		if s.guard.secure { // Serve itself sets a TLSConfig
 			failed <- s.http.ServeTLS(s.listener, "", "")
 			return
 		}

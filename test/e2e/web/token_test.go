@@ -60,7 +60,7 @@ func TestATokenOpensThePage(t *testing.T) {
 	const ready = `document.readyState === 'complete' && document.activeElement?.id === 'token'`
 	s.await(ready)
 	s.keys("not the token of this agent" + kb.Enter)
-	s.await(`document.querySelector('.said').textContent.includes('not the token') && `+ready)
+	s.await(`document.querySelector('.said').textContent.includes('not the token') && ` + ready)
 	s.keys(token + kb.Enter)
 	s.await(shown + `.textContent === 'Clients' && location.search.includes('service=shop.example')`)
 	if got := s.text(`document.cookie`); got != "" {
