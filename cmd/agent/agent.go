@@ -13,6 +13,7 @@ import (
 	"gortap/internal/flow"
 	"gortap/internal/output"
 	"gortap/internal/pipeline"
+	"gortap/internal/push"
 	"gortap/internal/reassembly"
 	"gortap/internal/web"
 )
@@ -36,6 +37,7 @@ type agent struct {
 	insights *insights // nil: exchanges are only counted
 	shards   []*pipeline.Shard
 	web      *web.Server
+	pusher   *push.Pusher // nil: metrics are only scraped
 	// governor keeps a live capture within its limits; nil: there is none.
 	governor *governor
 	served   bool // web ends with the run
@@ -201,6 +203,9 @@ func (a *agent) run(ctx context.Context) error {
 		a.announce(ctx) // before the table takes the screen
 		a.showTable(ctx)
 	})
+	if a.pusher != nil {
+		beside.Go(func() { a.pusher.Run(ctx) })
+	}
 	beside.Go(func() { a.watchLosses(ctx) })
 	beside.Go(func() { a.endWithReader(ctx, cancel) })
 	beside.Go(func() { a.showProgress(ctx) })
@@ -311,6 +316,9 @@ func (a *agent) conclude() error {
 		if e := o.Close(ctx); e != nil {
 			err = errors.Join(err, e)
 		}
+	}
+	if a.pusher != nil {
+		a.pusher.Push(ctx)
 	}
 	return errors.Join(err, a.writeSummary())
 }

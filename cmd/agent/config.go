@@ -57,7 +57,13 @@ type Config struct {
 	Redact       bool     `mapstructure:"redact"`
 	RedactParams []string `mapstructure:"redact-params"`
 	Table        string   `mapstructure:"table"`
-	Report       []string `mapstructure:"report"`
+
+	OutputMetrics             string        `mapstructure:"output-metrics"`
+	OutputMetricsInterval     time.Duration `mapstructure:"output-metrics-interval"`
+	OutputMetricsLabel        []string      `mapstructure:"output-metrics-label"`
+	OutputMetricsPasswordFile string        `mapstructure:"output-metrics-password-file"`
+
+	Report []string `mapstructure:"report"`
 
 	RecordConfig  `mapstructure:",squash"`
 	SessionConfig `mapstructure:",squash"`

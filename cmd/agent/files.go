@@ -145,6 +145,9 @@ func (f *files) volumes() (volumes, error) {
 	v.matched = v.delivered
 	for i, n := range st.Dropped {
 		reason := packet.Reason(i)
+		if reason == packet.Delivered {
+			continue
+		}
 		v.outcomes = append(v.outcomes, outcome{reason.String(), output.Volume(n)})
 		if !reason.Loss() {
 			continue

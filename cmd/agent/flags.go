@@ -84,6 +84,10 @@ func outputFlags(f *pflag.FlagSet) {
 	f.Bool("output-null", false, "no output but the metrics")
 	f.Bool("redact", true, "replace the values of secret query parameters in what is written")
 	f.StringSlice("redact-params", nil, "more query parameter `NAMES` whose values are secret")
+	f.String("output-metrics", "", "push the metrics to the Pushgateway at `URL`, http://USER:PASSWORD@HOST:9091, and once more at the end")
+	f.Duration("output-metrics-interval", 15*time.Second, "how often")
+	f.StringArray("output-metrics-label", nil, "`NAME=VALUE` of the group that they are pushed as; job is gortap and instance the host's name unless given; repeats")
+	f.String("output-metrics-password-file", "", "`FILE` with the password of the user in that URL")
 	f.String("table", "auto", "live table: auto (on a terminal), always or never")
 	f.StringArray("report", nil, "write the incident report at the end, or with --compare the comparison, to `PATH`: .html for people, .json for programs, .txt; repeats")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"gortap/internal/push"
 	"gortap/internal/web"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,24 +16,38 @@ import (
 // serveGrace is how long answers under way may take at the end.
 const serveGrace = 2 * time.Second
 
+// register collects what is measured: ours alone for --output-metrics, whose gateway has
+// metrics of a Go process of its own, and with those of this process for --listen.
+func (a *agent) register() (*prometheus.Registry, error) {
+	ours := []prometheus.Collector{a.account, newStageMetrics(a), newSessionMetrics(a), newInsightMetrics(a)}
+	all, pushed := prometheus.NewRegistry(), prometheus.NewRegistry()
+	if a.cfg.OutputMetrics != "" {
+		var err error
+		if a.pusher, err = push.New(push.Config{
+			URL: a.cfg.OutputMetrics, PasswordFile: a.cfg.OutputMetricsPasswordFile, Labels: a.cfg.OutputMetricsLabel,
+			Interval: a.cfg.OutputMetricsInterval, Gatherer: pushed, Log: a.log,
+		}); err != nil {
+			return nil, usagef("--output-metrics: %w", err)
+		}
+		ours = append(ours, a.pusher)
+	}
+	var err error
+	for _, c := range ours {
+		err = errors.Join(err, all.Register(c), pushed.Register(c))
+	}
+	for _, c := range []prometheus.Collector{
+		newWebMetrics(a), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		err = errors.Join(err, all.Register(c))
+	}
+	return all, err
+}
+
 // listen binds --listen, if there is one.
 func (a *agent) listen() error {
-	if a.cfg.Listen == "" {
-		return nil
-	}
-	registry := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{
-		a.account,
-		newStageMetrics(a),
-		newSessionMetrics(a),
-		newInsightMetrics(a),
-		newWebMetrics(a),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
-		if err := registry.Register(c); err != nil {
-			return err
-		}
+	registry, err := a.register()
+	if err != nil || a.cfg.Listen == "" {
+		return err
 	}
 	token, err := webToken(a.cfg.WebTokenFile, a.env.getenv(webTokenVariable))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"gortap/internal/capture"
 	"gortap/internal/govern"
@@ -40,6 +41,8 @@ func (c *Config) validate() error {
 		{c.InsightWarmup >= 0, "--insight-warmup: want a duration that is not negative"},
 		{c.MaxPaths > 0 && c.MaxServices > 0, "--max-paths, --max-services: want positive numbers"},
 		{(c.WebCert == "") == (c.WebKey == ""), "--web-cert, --web-key: want both or none"},
+		{c.OutputMetricsInterval >= 100*time.Millisecond, "--output-metrics-interval: want at least 100ms"},
+		{c.OutputMetrics != "" || len(c.OutputMetricsLabel) == 0 && c.OutputMetricsPasswordFile == "", "--output-metrics-label, -password-file without --output-metrics"},
 		{c.ExitAfter >= 0, "--exit-after: want a duration that is not negative"},
 		{c.MemoryMax >= 0, "--go-memory-limit: want a size, or 0 for none"},
 	}
