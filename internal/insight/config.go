@@ -8,7 +8,7 @@ type Config struct {
 	// one before.
 	Steps [numTiers]Steps
 	// How many of each are kept by name. What does not fit is in (rest) rows, so
-	// that sums stay exact.
+	// that sums stay exact. The defaults depend on MemoryBytes.
 	Services, Endpoints, Clients, Combinations int
 	// Exchanges is how many of the latest are kept whole.
 	Exchanges int
@@ -30,15 +30,20 @@ func (c Config) withDefaults() Config {
 			c.Steps[i] = d
 		}
 	}
+	if c.MemoryBytes <= 0 {
+		c.MemoryBytes = 32 << 20
+	}
+	// What a name takes beside its sums is bounded by how many there are: no more than
+	// fits into as much memory again.
 	for _, d := range []struct {
-		v   *int
-		def int
+		v          *int
+		most, each int // each: bytes, about
 	}{
-		{&c.Services, 200}, {&c.Endpoints, 500}, {&c.Clients, 500}, {&c.Combinations, 2000},
-		{&c.Exchanges, 2048}, {&c.MemoryBytes, 32 << 20},
+		{&c.Services, 200, 64 << 10}, {&c.Endpoints, 500, 64 << 10}, {&c.Clients, 500, 16 << 10},
+		{&c.Combinations, 2000, 8 << 10}, {&c.Exchanges, 2048, 8 << 10},
 	} {
 		if *d.v <= 0 {
-			*d.v = d.def
+			*d.v = max(min(d.most, c.MemoryBytes/d.each), 10)
 		}
 	}
 	return c

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func TestWhatIsObserved(t *testing.T) {
 	if diff := cmp.Diff(want, o.Head); diff != "" || !o.HasHead {
 		t.Errorf("head (-want +got):\n%s", diff)
 	}
-	if o.Service != "shop" || o.Method != "POST" || o.Path != "/items/{id}" || o.Host != "shop.example" || o.Status != 200 || !o.Complete {
+	if o.Service != "shop" || o.Method != http.MethodPost || o.Path != "/items/{id}" || o.Host != "shop.example" || o.Status != 200 || !o.Complete {
 		t.Errorf("got %+v", o)
 	}
 	if strings.Contains(o.Target, "hunter2") || !strings.HasPrefix(o.Target, "/items/1?token=") {
