@@ -46,7 +46,7 @@ func TestInsightShowsWhatTheServerLogged(t *testing.T) {
 	if v.Total.Requests != uint64(rounds*requests) || v.Total.RequestBytes != uint64(in) || v.Total.ResponseBytes != uint64(out) || v.Total.Errors != uint64(rounds*requests/5) {
 		t.Errorf("total %+v; nginx logged %d requests of %d bytes and %d of responses", v.Total, rounds*requests, in, out)
 	}
-	if len(v.Endpoints) != 4 || v.Endpoints[0].Path != "/big.bin" || len(v.Clients) != 1 || v.Clients[0].Client != "192.0.2.2" {
+	if len(v.Endpoints) != 4 || v.Endpoints[0].Path != "/big.bin" || len(v.Clients) != 1 || v.Clients[0].Client != "192.0.2.10" {
 		t.Errorf("endpoints %+v\nclients %+v", v.Endpoints, v.Clients)
 	}
 	if n := a.sum("gor_insight_missing_total"); n != 0 {
