@@ -49,6 +49,7 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 		RingBytes:      ring,
 		MaxFlows:       flows,
 		FlowIdle:       cfg.FlowIdleTimeout,
+		Nap:            cfg.recordNeeds() == record.Needs{} && !cfg.sessions(),
 		Log:            log,
 	})
 	if err != nil {

@@ -64,7 +64,10 @@ type Options struct {
 	FlowIdle  time.Duration // a flow without packets for so long is ended; default 5 min
 	// SweepEvery is how often flow totals are read; default 1 s.
 	SweepEvery time.Duration
-	Log        *slog.Logger
+	// Nap lets shards sleep in system calls instead of Go's poller: cheaper, but not
+	// where other goroutines of the process want every CPU.
+	Nap bool
+	Log *slog.Logger
 }
 
 func (o *Options) setDefaults() {

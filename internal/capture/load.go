@@ -117,6 +117,11 @@ func (c *Capture) openRings(inner *ebpf.MapSpec) error {
 		if err != nil {
 			return err
 		}
+		if c.opts.Nap {
+			if sleeper.napper, err = newNapper(m.FD()); err != nil {
+				return errors.Join(err, sleeper.close())
+			}
+		}
 		c.shards = append(c.shards, &shard{ring: r, sleeper: sleeper, control: newControl(c.objs.Control, c.opts.Log)})
 	}
 	return nil

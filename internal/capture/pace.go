@@ -1,11 +1,17 @@
 package capture
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 const (
 	minSleep = 500 * time.Microsecond
 	// maxSleep bounds how late an exchange is seen while there is traffic.
 	maxSleep = 6 * time.Millisecond
+	// napSleep is maxSleep where a sleep costs little: what has gathered meanwhile is
+	// read at a stretch, which a server on the same CPU feels in its slowest answers.
+	napSleep = 3 * time.Millisecond
 	// idleSleep is between two Ticks where there is none: the next record wakes.
 	idleSleep = 250 * time.Millisecond
 	// quietRounds of maxSleep without a record make a shard idle: with more than
@@ -18,14 +24,16 @@ const (
 // before the ring is full. A burst that is faster than that ends the sleep at a
 // quarter.
 type pace struct {
-	size  int // of the ring
-	quiet int // rounds
+	size    int           // of the ring
+	longest time.Duration // sleep while there is traffic; default maxSleep
+	quiet   int           // rounds
 }
 
 // next returns the sleep after a round that took elapsed, sleep included, read so
 // many bytes and left pending ones; and the fill at which it shall end early.
 func (p *pace) next(elapsed time.Duration, read, pending int) (sleep time.Duration, fill int) {
 	fill = p.size / 4
+	longest := cmp.Or(p.longest, maxSleep)
 	switch {
 	case pending > p.size/32:
 		p.quiet = 0
@@ -34,9 +42,9 @@ func (p *pace) next(elapsed time.Duration, read, pending int) (sleep time.Durati
 		if p.quiet++; p.quiet > quietRounds {
 			return idleSleep, 1
 		}
-		return maxSleep, fill
+		return longest, fill
 	}
 	p.quiet = 0
 	sleep = time.Duration(float64(elapsed) * float64(p.size/16) / float64(max(read, 1)))
-	return min(max(sleep, minSleep), maxSleep), fill
+	return min(max(sleep, minSleep), longest), fill
 }

@@ -38,6 +38,17 @@ func TestShardSleepsByTheRateThatItSees(t *testing.T) {
 	}
 }
 
+// Where sleeping is cheap they are shorter.
+func TestShardNapsShorter(t *testing.T) {
+	p := pace{size: 8 << 20, longest: napSleep}
+	if sleep, _ := p.next(2*time.Millisecond, 500, 0); sleep != napSleep {
+		t.Errorf("sleeps %v beside a trickle, want %v", sleep, napSleep)
+	}
+	if sleep, _ := p.next(napSleep, 0, 0); sleep != napSleep {
+		t.Errorf("sleeps %v where nothing came, want %v", sleep, napSleep)
+	}
+}
+
 // Traffic after a pause ends the idleness.
 func TestTrafficEndsIdleness(t *testing.T) {
 	p := pace{size: 1 << 20}

@@ -38,6 +38,9 @@ type shard struct {
 // wakes the sleeper after that.
 func (s *shard) run(stop <-chan struct{}) {
 	p := pace{size: int(s.ring.mask) + 1}
+	if s.sleeper.napper != nil {
+		p.longest = napSleep
+	}
 	began := time.Now()
 	for {
 		n := s.batch()

@@ -22,6 +22,7 @@ type sleeper struct {
 	wakeAt *uint64 // the shard's in the map wake_at, shared with the kernel
 	roused atomic.Bool
 	ready  func(fd uintptr) bool
+	napper *napper // nil: short sleeps are in the poller too
 }
 
 // newSleeper makes the sleeper of a ring. pending says how many bytes are in it.
@@ -61,11 +62,23 @@ const settleTime = time.Millisecond
 // sleep looks once more, with the wish standing, before it relies on being woken.
 func (s *sleeper) sleep(d time.Duration, fill int) {
 	atomic.StoreUint64(s.wakeAt, uint64(fill))
-	if d <= maxSleep || !s.wait(settleTime) {
+	switch {
+	case d <= maxSleep && s.napper != nil:
+		s.nap(d)
+	case d <= maxSleep || !s.wait(settleTime):
 		s.wait(d)
 	}
 	atomic.StoreUint64(s.wakeAt, 0)
 	s.roused.Store(false)
+}
+
+// nap is wait for a time that is short enough for wake to be heard at its end.
+func (s *sleeper) nap(d time.Duration) {
+	end := time.Now().Add(d)
+	for d > 0 && !s.ready(0) {
+		s.napper.wait(d)
+		d = time.Until(end)
+	}
 }
 
 // wait looks, waits for d at most, and reports whether there is a reason to get up.
@@ -84,7 +97,7 @@ func (s *sleeper) wake() {
 	_ = s.file.SetReadDeadline(time.Unix(1, 0)) // fails on a closed file: nobody sleeps
 }
 
-func (s *sleeper) close() error { return s.file.Close() }
+func (s *sleeper) close() error { return errors.Join(s.napper.close(), s.file.Close()) }
 
 // wishes are the shards' words in the map wake_at.
 type wishes []byte

@@ -67,6 +67,42 @@ func TestSleepEndsWhenThereIsSomethingToDo(t *testing.T) {
 	}
 }
 
+// A nap ends at the fill that was asked for too. It may last as long as it likes here.
+func TestNapEndsWhenThereIsSomethingToDo(t *testing.T) {
+	c := openIdle(t, Options{Shards: 1, Nap: true})
+	s := c.shards[0].sleeper
+	napping := func(fill int) chan struct{} {
+		woken := make(chan struct{})
+		go func() {
+			*s.wakeAt = uint64(fill)
+			s.nap(long)
+			close(woken)
+		}()
+		return woken
+	}
+	packet := func(seq uint32) { show(t, c, testFrame(40000, false, flow.PSH|flow.ACK, seq, 1, make([]byte, 200))) }
+	woken := napping(1000)
+	for i := range uint32(4) {
+		packet(1 + 200*i)
+	}
+	await(t, "the fill that was asked for", woken)
+	await(t, "what was there already", napping(1))
+
+	s.wake()
+	c.shards[0].ring.drain(1<<30, func([]byte) {})
+	await(t, "an earlier wake", napping(1))
+	s.roused.Store(false)
+
+	began := time.Now()
+	s.sleep(time.Millisecond, 1)
+	if time.Since(began) < time.Millisecond {
+		t.Error("woken by nothing")
+	}
+	if left := *s.wakeAt; left != 0 {
+		t.Errorf("asks to be woken at %d bytes while it is awake", left)
+	}
+}
+
 // The kernel may read that nobody wants to be woken, and write a record that is not
 // seen yet by who looks after saying so. Nobody is woken then.
 func TestRecordThatIsSeenLateDoesNotWaitForTheNext(t *testing.T) {

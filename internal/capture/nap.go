@@ -1,0 +1,45 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// napper waits for a ring in a system call of its own thread. That takes one thread to be
+// woken; Go's poller wakes two and lets a third look for work, 80 us a time where
+// other programs keep the CPUs busy. But a goroutine in a system call keeps one of Go's
+// processors from the others for up to 10 ms.
+type napper struct{ epoll int }
+
+func newNapper(ring int) (*napper, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("create epoll: %w", err)
+	}
+	// On the edge: there is always something in the ring.
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, ring, &event); err != nil {
+		return nil, errors.Join(fmt.Errorf("poll ring: %w", err), unix.Close(epoll))
+	}
+	return &napper{epoll}, nil
+}
+
+// wait returns after d, when the kernel wakes the ring's readers, or at a signal.
+func (n *napper) wait(d time.Duration) {
+	var event unix.EpollEvent
+	timeout := unix.NsecToTimespec(int64(d))
+	// Not in package unix: epoll_wait counts milliseconds. Each way it can end means the same here.
+	_, _, _ = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(n.epoll), uintptr(unsafe.Pointer(&event)), 1,
+		uintptr(unsafe.Pointer(&timeout)), 0, 0)
+}
+
+func (n *napper) close() error {
+	if n == nil {
+		return nil
+	}
+	return unix.Close(n.epoll)
+}
