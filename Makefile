@@ -19,7 +19,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 
 # The race detector costs a few times the run time: a hung test ends the run, not the patience.
-TEST_FLAGS ?= -race -timeout 9m
+# Without the profile that the agent is built with: it would have everything compiled again.
+TEST_FLAGS ?= -race -timeout 9m -pgo=off
 BENCH_TIME ?= 1s
 
 C_FILES := $(wildcard bpf/*.c bpf/include/*.h)
@@ -38,6 +39,13 @@ demo: build .cache/deps/test ## show the agent at work, about 15 seconds, nothin
 .PHONY: build
 build: .cache/deps/go .cache/deps/build ## make bin/agent
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/agent ./cmd/agent
+
+# The compiler takes cmd/agent/default.pgo by itself. After larger changes to parsers or books.
+.PHONY: profile
+profile: .cache/deps/go ## measure anew where the agent spends its time, for the compiler (root)
+	d=$$(mktemp -d) && trap "rm -r $$d" EXIT && \
+	$(GO) test -run '^$$' -bench 'Shard$$' -benchtime 5s -cpuprofile $$d/profile -o $$d/test ./internal/capture && \
+	cp $$d/profile cmd/agent/default.pgo
 
 .PHONY: generate
 generate: .cache/deps/go .cache/deps/generate ## compile bpf/ into the committed objects
@@ -101,7 +109,7 @@ bench-sessions: build .cache/deps/test ## how fast TCP sessions are replayed fro
 
 .PHONY: e2e
 e2e: build .cache/deps/test .cache/goreplay ## run the whole-binary tests, uncached (root)
-	GORTAP_TEST_NOSKIP=1 $(GO) test -count=1 -timeout 9m ./test/e2e/...
+	GORTAP_TEST_NOSKIP=1 $(GO) test -count=1 -timeout 9m -pgo=off ./test/e2e/...
 
 # Two minutes: the traffic needs a past.
 .PHONY: screenshots
