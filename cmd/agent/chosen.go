@@ -14,7 +14,7 @@ func fileKeys() []string {
 	return []string{
 		"bpf-filter", "input-from", "input-to", "input-file-read-depth", "record-max-message",
 		"gap-timeout", "max-buffered", "max-buffered-per-direction", "max-connections", "http-max-head", "flow-idle-timeout",
-		"service", "path-pattern", "max-paths", "max-services", "insight-memory",
+		"service", "path-pattern", "max-paths", "max-services", "insight-memory", "insight-warmup",
 		"redact", "redact-params", "max-memory", "go-memory-limit", "log-format", "verbose", "config",
 	}
 }
