@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,7 +102,10 @@ func writeReport(e env, made *incident.Report, o reportFlags) error {
 			text.Width = width
 		}
 	}
-	return errors.Join(err, made.WriteText(e.stdout, text))
+	if e := made.WriteText(e.stdout, text); !errors.Is(e, syscall.EPIPE) { // head is a fine reader
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 // readWithProgress reads everything, and shows a bar for it on a terminal.
@@ -184,7 +189,11 @@ func (a *agent) writeReports(s *output.Summary) error {
 		return nil // a comparison has its own
 	}
 	_, records := a.input.(*recordings)
-	c := incident.Config{Input: a.input.describe(), Version: version, Now: time.Now(), Capture: s, Records: records}
+	what := a.input.describe()
+	if l, ok := a.input.(*live); ok {
+		what = "live capture of " + cmp.Or(l.filter, "everything") // by now it is attached nowhere
+	}
+	c := incident.Config{Input: what, Version: version, Now: time.Now(), Capture: s, Records: records}
 	if n := a.insights.intake.Stats().Missing[intake.QueueFull]; n > 0 {
 		c.Remarks = append(c.Remarks, incident.Remark{Level: incident.LevelWarning,
 			Text: fmt.Sprintf("%s exchanges were counted in the metrics but came too fast for this report.", wording.Grouped(n))})

@@ -194,7 +194,7 @@ func TimeTicks(from, to time.Time, n int) []TimeTick {
 
 // tickStep is the least round time that is not below d.
 func tickStep(d time.Duration) time.Duration {
-	if d < 500*time.Millisecond {
+	if d < 200*time.Millisecond {
 		return time.Duration(max(roundStep(float64(d)), float64(time.Millisecond)))
 	}
 	for _, s := range []time.Duration{
