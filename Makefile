@@ -81,7 +81,7 @@ bench: build .cache/deps/test ## run the Go benchmarks, capture files beside tsh
 bench-offline: build ## how fast generated capture files of up to 500 MB are read on one core, beside tshark
 	$(GO) run ./test/bench/offline $(OFFLINE_FLAGS)
 
-# About 20 minutes; BENCH_FLAGS=-quick takes two and tells whether it works.
+# About 23 minutes; BENCH_FLAGS=-quick takes two and tells whether it works.
 .PHONY: bench-server
 bench-server: build .cache/deps/test .cache/goreplay ## a saturated nginx beside no observer, the agent, its floor, GoReplay and tcpdump (root)
 	$(GO) build -o bin/bench-server ./test/bench

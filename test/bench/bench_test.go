@@ -125,7 +125,7 @@ func TestFlagsChooseByName(t *testing.T) {
 	if all, err := pick("", allLoads()); err != nil || len(all) != len(allLoads()) {
 		t.Errorf("%d loads, %v", len(all), err)
 	}
-	if usual, err := pick("", allObservers(options{})); err != nil || names(usual) != "agent,agent-count,agent-nomatch,floor,tcpdump" {
+	if usual, err := pick("", allObservers(options{})); err != nil || names(usual) != "agent,agent-bare,agent-count,agent-nomatch,floor,tcpdump" {
 		t.Errorf("%s, %v", names(usual), err)
 	}
 	if asked, err := pick("floor-all", allObservers(options{})); err != nil || len(asked) != 1 {

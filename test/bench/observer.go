@@ -60,6 +60,7 @@ func allObservers(o options) []observer {
 	three := []string{"small", "10k", "1m"}
 	all := []observer{
 		agentObserver("agent", o, nil),
+		agentObserver("agent-bare", o, nil, "--insight=false"),
 		agentObserver("agent-count", o, three, "--depth", "none"),
 		agentObserver("agent-nomatch", o, three),
 		onRequest(agentObserver("agent-all", o, nil, "--depth", "all")),

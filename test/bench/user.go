@@ -26,7 +26,7 @@ func userBenchmarks() [][2]string {
 func (b *bench) measureUser(ctx context.Context) {
 	for _, which := range userBenchmarks() {
 		fmt.Fprintf(os.Stderr, "user side: benchmarks of %s\n", which[0])
-		cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", which[1], "-benchmem", "-benchtime", "500ms", "-count", strconv.Itoa(min(b.rounds, 3)), which[0])
+		cmd := exec.CommandContext(ctx, "go", "test", "-pgo=cmd/agent/default.pgo", "-run", "^$", "-bench", which[1], "-benchmem", "-benchtime", "500ms", "-count", strconv.Itoa(min(b.rounds, 3)), which[0])
 		out, err := cmd.CombinedOutput()
 		if ctx.Err() != nil {
 			return
