@@ -26,18 +26,19 @@ const (
 
 // agent is one run: an input, the shards it feeds, and what takes their results.
 type agent struct {
-	env      env
-	cfg      *Config
-	log      *slog.Logger
-	input    input
-	account  *account.Account
-	outputs  []output.Output
-	records  *records  // nil: nothing takes any
-	sessions *sessions // nil: no connections are replayed
-	insights *insights // nil: exchanges are only counted
-	shards   []*pipeline.Shard
-	web      *web.Server
-	pusher   *push.Pusher // nil: metrics are only scraped
+	env       env
+	cfg       *Config
+	log       *slog.Logger
+	input     input
+	account   *account.Account
+	outputs   []output.Output
+	records   *records   // nil: nothing takes any
+	sessions  *sessions  // nil: no connections are replayed
+	datagrams *datagrams // nil: no UDP is sent again
+	insights  *insights  // nil: exchanges are only counted
+	shards    []*pipeline.Shard
+	web       *web.Server
+	pusher    *push.Pusher // nil: metrics are only scraped
 	// governor keeps a live capture within its limits; nil: there is none.
 	governor *governor
 	served   bool // web ends with the run
@@ -118,6 +119,9 @@ func (a *agent) open() error {
 	if a.sessions, err = openSessions(a.cfg, a.input, a.log); err != nil {
 		return err
 	}
+	if a.datagrams, err = openDatagrams(a.cfg, a.input, a.log); err != nil {
+		return err
+	}
 	if a.insights, err = openInsights(a.cfg, a.mayCopy, a.log); err != nil {
 		return err
 	}
@@ -147,6 +151,9 @@ func (a *agent) newShard(i int) *pipeline.Shard {
 	}
 	if a.sessions != nil {
 		feeds = append(feeds, a.sessions.feed())
+	}
+	if a.datagrams != nil && a.datagrams.live == nil {
+		feeds = append(feeds, a.datagrams.feed)
 	}
 	if a.insights != nil {
 		feeds = append(feeds, a.insights.intake.Feed(resentOf(a.account.Shard(i))))
@@ -226,6 +233,9 @@ func (a *agent) run(ctx context.Context) error {
 	if a.sessions != nil {
 		defer a.sessions.start(ctx)()
 	}
+	if a.datagrams != nil {
+		a.datagrams.start(ctx)
+	}
 	err := a.input.run(ctx, handlers)
 	for _, s := range a.shards {
 		s.Close()
@@ -239,6 +249,9 @@ func (a *agent) run(ctx context.Context) error {
 	}
 	if a.sessions != nil {
 		err = errors.Join(err, a.sessions.drain(ctx))
+	}
+	if a.datagrams != nil {
+		err = errors.Join(err, a.datagrams.drain(ctx))
 	}
 	cancel()
 	beside.Wait()
@@ -339,6 +352,9 @@ func (a *agent) close() error {
 	}
 	if a.sessions != nil {
 		err = errors.Join(err, a.sessions.close(ctx))
+	}
+	if a.datagrams != nil {
+		err = errors.Join(err, a.datagrams.close(ctx))
 	}
 	if a.insights != nil {
 		a.insights.intake.Close()

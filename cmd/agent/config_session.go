@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gortap/internal/replay"
@@ -29,7 +31,9 @@ type SessionConfig struct {
 }
 
 // sessions reports whether connections are replayed.
-func (c *Config) sessions() bool { return len(c.OutputSession) > 0 }
+func (c *Config) sessions() bool {
+	return slices.ContainsFunc(c.OutputSession, func(s string) bool { return !strings.HasPrefix(s, udpScheme) })
+}
 
 // sessionTiming is how files are played: with the speed of --input-file too.
 func (c *Config) sessionTiming() (replay.Timing, error) {
@@ -44,45 +48,51 @@ func (c *Config) sessionTiming() (replay.Timing, error) {
 	return t, nil
 }
 
-// sessionTargets are the outputs that are asked for.
+// sessionTargets are the outputs of connections that are asked for.
 func (c *Config) sessionTargets() ([]session.Config, error) {
-	order, err := session.ParseOrder(c.SessionOrder)
-	if err != nil {
-		return nil, usagef("--session-order: %w", err)
-	}
-	clients, err := session.ParseClients(c.SessionClientIP)
-	if err != nil {
-		return nil, usagef("--session-client-ip: %w", err)
-	}
-	compare, err := session.ParseCompare(c.SessionCompare)
-	if err != nil {
-		return nil, usagef("--session-compare: %w", err)
-	}
-	timing, err := c.sessionTiming()
+	shared, err := c.sessionDefaults()
 	if err != nil {
 		return nil, err
 	}
-	rtt, err := session.ParseRTT(c.SessionRTT)
-	if err != nil {
-		return nil, usagef("--session-rtt: %w", err)
-	}
-	proxy, _ := c.proxyVersion()
 	var targets []session.Config
 	for _, text := range c.OutputSession {
-		t := session.Config{
-			Clients: clients, Proxy: proxy, Order: order, Stall: c.SessionStall,
-			Speed: timing.Speed, MaxWait: timing.MaxWait, RTT: rtt, Timeout: c.SessionTimeout, Max: c.SessionMax, Ramp: c.SessionRamp, Compare: compare,
-			MaxQueue: int(c.SessionMemory), Live: len(c.InputFile) == 0,
+		if strings.HasPrefix(text, udpScheme) {
+			continue
 		}
-		if t.Live {
-			t.MaxQueue /= 4 // the others want room too
-		}
+		t := shared
 		if err := t.ParseTarget(text); err != nil {
 			return nil, usagef("--output-session: %w", err)
 		}
 		targets = append(targets, t)
 	}
 	return targets, nil
+}
+
+// sessionDefaults is what all targets have in common.
+func (c *Config) sessionDefaults() (t session.Config, err error) {
+	t = session.Config{
+		Stall: c.SessionStall, MaxWait: c.SessionMaxWait, Timeout: c.SessionTimeout, Max: c.SessionMax, Ramp: c.SessionRamp,
+		MaxQueue: int(c.SessionMemory), Live: len(c.InputFile) == 0,
+	}
+	if t.Live {
+		t.MaxQueue /= 4 // the others want room too
+	}
+	t.Proxy, _ = c.proxyVersion()
+	if t.Order, err = session.ParseOrder(c.SessionOrder); err != nil {
+		return t, usagef("--session-order: %w", err)
+	}
+	if t.Clients, err = session.ParseClients(c.SessionClientIP); err != nil {
+		return t, usagef("--session-client-ip: %w", err)
+	}
+	if t.Compare, err = session.ParseCompare(c.SessionCompare); err != nil {
+		return t, usagef("--session-compare: %w", err)
+	}
+	if t.RTT, err = session.ParseRTT(c.SessionRTT); err != nil {
+		return t, usagef("--session-rtt: %w", err)
+	}
+	timing, err := c.sessionTiming()
+	t.Speed = timing.Speed
+	return t, err
 }
 
 // proxyVersion is what --session-proxy-protocol says, 0 for none.
@@ -124,6 +134,9 @@ func (c *Config) validateSessions() error {
 			return usagef("%s", check.problem)
 		}
 	}
-	_, err := c.sessionTargets()
+	if _, err := c.sessionTargets(); err != nil {
+		return err
+	}
+	_, err := c.datagramTargets()
 	return err
 }

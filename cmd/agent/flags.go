@@ -38,7 +38,7 @@ func flagGroups() []flagGroup {
 }
 
 func inputFlags(f *pflag.FlagSet) {
-	f.StringArray("input-raw", nil, "live capture of `ADDR|FILTER`: ':80', 'eth0:80,8080', '10.0.0.1:80', or a pcap-filter expression; repeats")
+	f.StringArray("input-raw", nil, "live capture of `ADDR|FILTER`: ':80', 'eth0:80,8080', '10.0.0.1:80', ':53/udp', or a pcap-filter expression; repeats")
 	f.String("bpf-filter", "", "pcap-filter(7) `EXPR` that the kernel applies; alone it implies live capture")
 	f.StringSlice("interface", []string{"any"}, "`NAMES` or globs to capture on, or any: each that is up, new ones too")
 	f.String("hook", "tc", "where the kernel programs run: tc (both directions) or xdp (received packets only)")

@@ -9,7 +9,7 @@ import (
 // sessionFlags are about the replay of whole TCP connections.
 func sessionFlags(f *pflag.FlagSet) {
 	memory := Size(64 << 20)
-	f.StringArray("output-session", nil, "replay TCP connections to `ADDR`: '10.0.0.3:3306', '80->10.0.0.3:8080' for those to port 80 alone, '|10%' of them, '|x10' times, '|50' new ones/s; repeats")
+	f.StringArray("output-session", nil, "replay TCP connections to `ADDR`: '10.0.0.3:3306', '80->10.0.0.3:8080' for those to port 80 alone, '|10%' of them, '|x10' times, '|50' new ones/s; 'udp://10.0.0.3:53' for UDP requests; repeats")
 	f.String("session-client-ip", "own", "where replayed connections come from: own (this machine's address), original (the clients' addresses and ports) or a CIDR; see `agent session-routes`")
 	f.String("session-proxy-protocol", "none", "tell the target the clients' addresses in a PROXY protocol header: v1, v2 or none")
 	f.String("session-order", "turns", "what a client's write waits for: turns (as much answer as since its last write), bytes (as much answer in all) or time (its time alone)")

@@ -18,13 +18,18 @@ type liveInput struct {
 // parseInputRaw reads ADDR, as in [HOST|DEVICE][:PORT,...], or else takes the text
 // as a pcap-filter expression.
 func parseInputRaw(text string, isDevice func(string) bool) liveInput {
-	host, ports, ok := splitAddress(text)
+	transport := "tcp"
+	address, udp := strings.CutSuffix(text, "/udp")
+	if udp {
+		transport = "udp"
+	}
+	host, ports, ok := splitAddress(address)
 	if !ok {
 		return liveInput{filter: text}
 	}
-	in := liveInput{filter: "tcp"}
+	in := liveInput{filter: transport}
 	if len(ports) > 0 {
-		in.filter = "tcp and (port " + strings.Join(ports, " or port ") + ")"
+		in.filter = transport + " and (port " + strings.Join(ports, " or port ") + ")"
 	}
 	switch _, err := netip.ParseAddr(host); {
 	case host == "" || host == "0.0.0.0" || host == "::":

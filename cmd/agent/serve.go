@@ -19,7 +19,7 @@ const serveGrace = 2 * time.Second
 // register collects what is measured: ours alone for --output-metrics, whose gateway has
 // metrics of a Go process of its own, and with those of this process for --listen.
 func (a *agent) register() (*prometheus.Registry, error) {
-	ours := []prometheus.Collector{a.account, newStageMetrics(a), newSessionMetrics(a), newInsightMetrics(a)}
+	ours := []prometheus.Collector{a.account, newStageMetrics(a), newSessionMetrics(a), newDatagramMetrics(a), newInsightMetrics(a)}
 	all, pushed := prometheus.NewRegistry(), prometheus.NewRegistry()
 	if a.cfg.OutputMetrics != "" {
 		var err error

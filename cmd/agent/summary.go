@@ -60,6 +60,9 @@ func (a *agent) summarize() *output.Summary {
 	if a.sessions != nil {
 		s.Sessions = a.sessions.outcomes()
 	}
+	if a.datagrams != nil {
+		s.Datagrams = a.datagrams.outcomes()
+	}
 	return &s
 }
 

@@ -57,6 +57,9 @@ func Compile(expr string, link LinkType) (*Filter, error) {
 	return nil, &SyntaxError{Expr: expr, Msg: msg, Offset: off, Len: n}
 }
 
+// Classic returns the program as a socket takes it (SO_ATTACH_FILTER).
+func (f *Filter) Classic() []bpf.RawInstruction { return slices.Clone(f.code) }
+
 // String returns the expression as it was given to Compile.
 func (f *Filter) String() string { return f.expr }
 

@@ -126,6 +126,22 @@ type Segment struct {
 	TsNs     int64 // capture time, Unix nanoseconds
 }
 
+// Datagram is one captured UDP datagram, put together of its fragments. It is borrowed,
+// as a Segment is.
+type Datagram struct {
+	Key  Key
+	Dir  Dir
+	Len  int    // payload bytes on the wire
+	Data []byte // captured prefix of the payload
+	TsNs int64  // capture time, Unix nanoseconds
+}
+
+// DatagramHandler is a Handler that wants UDP too. Those that do not are told nothing of it.
+type DatagramHandler interface {
+	Handler
+	Datagram(d *Datagram)
+}
+
 // DirTotals counts one direction of a flow, as the capture saw it.
 type DirTotals struct {
 	Packets uint64

@@ -57,6 +57,8 @@ type Summary struct {
 	Records             *Records  `json:"records,omitempty"` // where something records or replays
 	// Sessions are the targets of whole connections, where there are any.
 	Sessions []Sessions `json:"sessions,omitempty"`
+	// Datagrams are the targets of UDP requests.
+	Datagrams []Datagrams `json:"datagrams,omitempty"`
 }
 
 // Records is what became of messages that were recorded or replayed.
@@ -228,6 +230,9 @@ func (s *Summary) Text() string {
 	}
 	for i := range s.Sessions {
 		s.Sessions[i].text(row)
+	}
+	for i := range s.Datagrams {
+		s.Datagrams[i].text(row)
 	}
 	if s.ReconcileErrorBytes > 0 {
 		row("error", "%d bytes more in messages than the capture counted (please report this)", s.ReconcileErrorBytes)

@@ -46,6 +46,12 @@ type FlushFeed interface {
 	Flush()
 }
 
+// DatagramFeed is a Feed that wants UDP datagrams. It borrows them.
+type DatagramFeed interface {
+	Feed
+	Datagram(d *flow.Datagram)
+}
+
 // MessageFeed is a Feed that wants messages while they go on, with their bytes. The
 // account is told of everything first. It borrows all that it is given.
 type MessageFeed interface {
@@ -79,11 +85,12 @@ type Shard struct {
 	account   Account
 	feeds     []Feed
 	taps      []SegmentFeed // those of the feeds that want segments
+	udp       []DatagramFeed
 	assembler *reassembly.Assembler
 	locked    bool
 }
 
-var _ flow.Handler = (*Shard)(nil)
+var _ flow.DatagramHandler = (*Shard)(nil)
 
 // NewShard wires a shard.
 func NewShard(o Options) *Shard {
@@ -92,6 +99,9 @@ func NewShard(o Options) *Shard {
 	for _, f := range o.Feeds {
 		if tap, ok := f.(SegmentFeed); ok {
 			s.taps = append(s.taps, tap)
+		}
+		if u, ok := f.(DatagramFeed); ok {
+			s.udp = append(s.udp, u)
 		}
 		if c, ok := f.(ConnFeed); ok {
 			conns = append(conns, c)
@@ -129,6 +139,13 @@ func (s *Shard) Segment(seg *flow.Segment) {
 		t.Segment(seg)
 	}
 	s.assembler.Segment(seg)
+}
+
+// Datagram implements flow.DatagramHandler. Nothing of it is accounted.
+func (s *Shard) Datagram(d *flow.Datagram) {
+	for _, u := range s.udp {
+		u.Datagram(d)
+	}
 }
 
 // Update implements flow.Handler.

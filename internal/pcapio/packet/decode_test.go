@@ -124,3 +124,40 @@ func TestTheScaleOfWindowsIsRead(t *testing.T) {
 		}
 	}
 }
+
+// datagrams is a handler that wants UDP.
+type datagrams struct {
+	flow.Handler
+	got []flow.Datagram
+}
+
+func (h *datagrams) Datagram(d *flow.Datagram) { h.got = append(h.got, *d) }
+
+func TestDatagramsAreForThoseWhoWantThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		packet []byte
+		want   string
+		size   int
+	}{
+		"IPv4":           {ip4(17, 1, 0x4000, udp(53, []byte("question"))), "question", 8},
+		"IPv6":           {ip6(17, udp(53, []byte("question"))), "question", 8},
+		"cut by a file":  {ip4(17, 1, 0x4000, udp(53, []byte("question")))[:32], "ques", 8},
+		"a wrong length": {ip4(17, 1, 0x4000, replace(udp(53, []byte("question")), 4, 0xff)), "", 0},
+	} {
+		d, h := NewDecoder(Options{}), &datagrams{}
+		whole := ip4(17, 1, 0x4000, udp(53, []byte("question")))
+		d.Decode(&Record{Data: c.packet, WireLen: max(len(whole), len(c.packet)), Link: Raw}, h)
+		if c.size == 0 {
+			if len(h.got) > 0 {
+				t.Errorf("%s: got %+v", name, h.got)
+			}
+			continue
+		}
+		if len(h.got) != 1 || string(h.got[0].Data) != c.want || h.got[0].Len != c.size || h.got[0].Key.APort != 53 && h.got[0].Key.BPort != 53 {
+			t.Errorf("%s: got %+v", name, h.got)
+		}
+		if s := d.Stats(); s.Dropped[NotTCP].Packets != 1 {
+			t.Errorf("%s: it is not counted as a packet without TCP", name)
+		}
+	}
+}

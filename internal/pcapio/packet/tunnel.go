@@ -40,6 +40,7 @@ func (d *Decoder) udp(b []byte, wire int) Reason {
 	if len(b) < 8 {
 		return NotTCP
 	}
+	d.datagram(b, wire)
 	port := binary.BigEndian.Uint16(b[2:])
 	b, wire = b[8:], wire-8
 	switch port {

@@ -116,3 +116,34 @@ func checkTransparent(a netip.Addr) error {
 	}
 	return nil
 }
+
+// DialUDP opens a socket that asks target from the address that clients say, as copy number
+// n of a client. It carries the replay's mark.
+func DialUDP(clients Clients, client netip.AddrPort, hash uint64, n int, target netip.AddrPort) (*net.UDPConn, error) {
+	dial := func(from *net.TCPAddr) (net.Conn, error) {
+		d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error { return prepare(raw, from, 0) }}
+		if from != nil {
+			d.LocalAddr = &net.UDPAddr{IP: from.IP, Port: from.Port}
+		}
+		return d.Dial("udp", target.String())
+	}
+	if !clients.foreign() {
+		return asUDP(dial(nil))
+	}
+	from, err := clients.address(client, hash, n, target.Addr())
+	if err != nil {
+		return nil, err
+	}
+	c, err := dial(net.TCPAddrFromAddrPort(from))
+	if errors.Is(err, unix.EADDRINUSE) {
+		c, err = dial(net.TCPAddrFromAddrPort(netip.AddrPortFrom(from.Addr(), 0)))
+	}
+	return asUDP(c, err)
+}
+
+func asUDP(c net.Conn, err error) (*net.UDPConn, error) {
+	if err != nil {
+		return nil, fmt.Errorf("open udp socket: %w", err)
+	}
+	return c.(*net.UDPConn), nil
+}
