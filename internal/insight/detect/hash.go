@@ -18,6 +18,10 @@ func mix(x uint64) uint64 {
 func combine(a, b uint64) uint64 { return mix(a*0x9e3779b97f4a7c15 + b) }
 
 func hashAddr(a netip.Addr) uint64 {
+	if a.Is4() {
+		b := a.As4()
+		return combine(4, uint64(binary.BigEndian.Uint32(b[:])))
+	}
 	b := a.As16()
 	return combine(binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:]))
 }

@@ -185,6 +185,7 @@ func TestConnectionChurn(t *testing.T) {
 	}{
 		{"one for each request", visit(1, 2, second/50), "10.1.0.0 and 10.1.0.1 open 2,000 connections for 2,000 requests to shop (50 a second)"},
 		{"kept open", visit(50, 2, second/50), ""},
+		{"three requests on each", visit(3, 2, second/50), ""},
 		{"many clients with one each", visit(1, 2000, second/50), ""},
 		{"a health check every 10 s", visit(1, 1, 10*second), ""},
 	} {
