@@ -56,7 +56,7 @@ const (
 func New(c Config) (*Pusher, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("want http://HOST:9091 or https://...") // not the text, which may hold a password
+		return nil, errors.New("want http://HOST:9091 or https") // not the text, which may hold a password
 	}
 	user, password := "", ""
 	if u.User != nil {
@@ -102,7 +102,7 @@ func grouping(given []string) (map[string]string, error) {
 	labels := map[string]string{"job": "gortap", "instance": host}
 	for _, text := range given {
 		name, value, ok := strings.Cut(text, "=")
-		if !ok || value == "" || !model.LabelName(name).IsValidLegacy() {
+		if !ok || value == "" || !model.LegacyValidation.IsValidLabelName(name) {
 			return nil, fmt.Errorf("label %q: want NAME=VALUE", text)
 		}
 		labels[name] = value

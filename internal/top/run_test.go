@@ -30,7 +30,7 @@ type tube struct {
 	panic any
 }
 
-func switchOn(t *testing.T, ctx context.Context, o Options) *tube { //nolint:revive // the test comes first everywhere here
+func switchOn(t *testing.T, ctx context.Context, o Options) *tube {
 	t.Helper()
 	x := &tube{T: t, MockTerm: vt.NewMockTerm(vt.MockOptSize{X: 100, Y: 24}), ended: make(chan struct{})}
 	screen, err := tcell.NewTerminfoScreenFromTty(x.MockTerm)

@@ -26,7 +26,6 @@ const length = 10 * time.Minute
 type Source struct {
 	mu        sync.Mutex
 	exchanges []insight.Exchange
-	sizes     []int64
 	// Found and Happened are what Findings and Events return.
 	Found    []insight.Finding
 	Happened []insight.Event
