@@ -23,6 +23,7 @@ import (
 func inputs() []component[input] {
 	return []component[input]{
 		{"input-file", func(c *Config) bool { return len(c.InputFile) > 0 }, openFiles},
+		{"input-link", func(c *Config) bool { return len(c.InputLink) > 0 }, openLinks},
 		{"input-raw", func(c *Config) bool { return len(c.InputRaw) > 0 || c.BPFFilter != "" }, openLive},
 	}
 }
@@ -33,6 +34,7 @@ func outputs() []component[output.Output] {
 		{"output-jsonl", func(c *Config) bool { return c.OutputJSONL != "" }, openJSONL},
 		// Packets of files are passed on as they are, by the input.
 		{"output-file", func(c *Config) bool { return len(c.packetFiles()) > 0 && len(c.InputFile) == 0 }, openPackets},
+		{"output-link", func(c *Config) bool { return c.OutputLink != "" }, openLink},
 	}
 }
 
@@ -64,7 +66,7 @@ func openInput(cfg *Config, log *slog.Logger) (input, error) {
 			return c.open(cfg, log)
 		}
 	}
-	return nil, usagef("nothing to capture: give --bpf-filter, --input-raw or --input-file (see `agent --help`)")
+	return nil, usagef("nothing to capture: give --bpf-filter, --input-raw, --input-file or --input-link (see `agent --help`)")
 }
 
 func openOutputs(cfg *Config, log *slog.Logger) ([]output.Output, error) {
@@ -94,6 +96,14 @@ func openJSONL(cfg *Config, log *slog.Logger) (output.Output, error) {
 
 func openPackets(cfg *Config, log *slog.Logger) (output.Output, error) {
 	return output.NewPackets(output.PacketsConfig{Path: cfg.packetFiles()[0], Log: log})
+}
+
+func openLink(cfg *Config, log *slog.Logger) (output.Output, error) {
+	o, err := output.NewLink(output.LinkConfig{Addr: cfg.OutputLink, Log: log})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return o, nil
 }
 
 // opener makes the receivers of one shard's connections.

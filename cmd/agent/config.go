@@ -22,6 +22,7 @@ import (
 type Config struct {
 	InputRaw  []string `mapstructure:"input-raw"`
 	InputFile []string `mapstructure:"input-file"`
+	InputLink []string `mapstructure:"input-link"`
 	BPFFilter string   `mapstructure:"bpf-filter"`
 	Interface []string `mapstructure:"interface"`
 	Hook      string   `mapstructure:"hook"`
@@ -53,6 +54,7 @@ type Config struct {
 
 	OutputJSONL  string   `mapstructure:"output-jsonl"`
 	OutputFile   []string `mapstructure:"output-file"`
+	OutputLink   string   `mapstructure:"output-link"`
 	OutputNull   bool     `mapstructure:"output-null"`
 	Redact       bool     `mapstructure:"redact"`
 	RedactParams []string `mapstructure:"redact-params"`

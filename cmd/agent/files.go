@@ -13,7 +13,6 @@ import (
 
 	"gortap/internal/filter"
 	"gortap/internal/flow"
-	"gortap/internal/output"
 	"gortap/internal/pcapio"
 	"gortap/internal/pcapio/packet"
 )
@@ -134,29 +133,8 @@ func (f *files) run(ctx context.Context, handlers []flow.Handler) error {
 	return errors.Join(err, f.closeCopy())
 }
 
-// volumes counts as the live capture does: what is no TCP was never matched. Bytes
-// are of whole frames, as files hold them.
+// volumes says where the packets of the files went.
 func (f *files) volumes() (volumes, error) {
 	st := f.reader.Stats()
-	v := volumes{
-		delivered: output.Volume(st.Delivered),
-		outcomes:  []outcome{{"delivered", output.Volume(st.Delivered)}, {"no-match", output.Volume(st.Filtered)}},
-	}
-	v.matched = v.delivered
-	for i, n := range st.Dropped {
-		reason := packet.Reason(i)
-		if reason == packet.Delivered {
-			continue
-		}
-		v.outcomes = append(v.outcomes, outcome{reason.String(), output.Volume(n)})
-		if !reason.Loss() {
-			continue
-		}
-		v.matched.Packets += n.Packets
-		v.matched.Bytes += n.Bytes
-		if n.Packets > 0 {
-			v.dropped = append(v.dropped, output.Drop{Stage: "file", Reason: reason.String(), Volume: output.Volume(n)})
-		}
-	}
-	return v, nil
+	return fileVolumes(&st), nil
 }

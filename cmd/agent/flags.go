@@ -44,6 +44,7 @@ func inputFlags(f *pflag.FlagSet) {
 	f.String("hook", "tc", "where the kernel programs run: tc (both directions) or xdp (received packets only)")
 	f.String("tc-attach", "auto", "how tc programs attach: tcx (Linux 6.6), clsact, or auto")
 	f.StringSlice("input-file", nil, "`FILES` or globs: .pcap, .pcapng, .gor, also .gz or .zst; recognised by content, several merged by time; 'day.gor|200%' replays at twice the speed")
+	f.StringArray("input-link", nil, "take the packets of another agent's --output-link, or of tcpdump -w - | nc, on `ADDR`: '10.0.0.9:9465', or ':9465' for this machine alone (not encrypted: see docs/sessions.md); repeats, one agent each")
 }
 
 func captureFlags(f *pflag.FlagSet) {
@@ -81,6 +82,7 @@ func accountFlags(f *pflag.FlagSet) {
 func outputFlags(f *pflag.FlagSet) {
 	f.String("output-jsonl", "", "write one JSON line an exchange to `PATH`, or - for stdout")
 	f.StringArray("output-file", nil, "record to `PATH`: requests to .gor, with %Y %m %d %H %M %S in its name; packets to .pcapng or .pcap (live: all bytes); also .gz or .zst; repeats")
+	f.String("output-link", "", "send packets to the agent with --input-link on `HOST:PORT`, which replays or records them (of servers only the start of each turn, or with --depth all everything)")
 	f.Bool("output-null", false, "no output but the metrics")
 	f.Bool("redact", true, "replace the values of secret query parameters in what is written")
 	f.StringSlice("redact-params", nil, "more query parameter `NAMES` whose values are secret")

@@ -65,7 +65,7 @@ func openLive(cfg *Config, log *slog.Logger) (input, error) {
 // need.
 func budgets(cfg *Config) (requests, responses capture.Budget) {
 	requests, responses = capture.Budget(cfg.TurnBudget), capture.Budget(cfg.TurnBudget)
-	needs := cfg.recordNeeds().Or(record.Needs{Requests: cfg.sessions(), Responses: cfg.SessionCompare == "hash"}) // of clients, all bytes
+	needs := cfg.recordNeeds().Or(record.Needs{Requests: cfg.sessions() || cfg.OutputLink != "", Responses: cfg.SessionCompare == "hash"}) // of clients, all bytes
 	if packets := len(cfg.packetFiles()) > 0; cfg.Depth == "all" || cfg.Depth == "auto" && packets {
 		needs = record.Needs{Requests: true, Responses: true}
 	}

@@ -69,6 +69,9 @@ func (c *Config) validateTogether() error {
 	if len(c.InputFile) > 0 && len(c.InputRaw) > 0 {
 		return usagef("--input-file with --input-raw: one agent reads files or an interface (run two agents)")
 	}
+	if err := c.validateLinks(); err != nil {
+		return err
+	}
 	if c.OutputNull && (c.OutputJSONL != "" || len(c.OutputFile) > 0 || c.records() && !c.InputFileDryRun) {
 		return usagef("--output-null with another output: they contradict each other")
 	}
@@ -86,6 +89,25 @@ func (c *Config) validateTogether() error {
 	}
 	if c.Table == "always" && (c.OutputJSONL == "-" || c.Summary == "-") {
 		return usagef("--table always with an output on stdout: both want stdout")
+	}
+	return nil
+}
+
+// validateLinks checks what is about the link between two agents.
+func (c *Config) validateLinks() error {
+	if len(c.InputLink) > 0 && (len(c.InputRaw) > 0 || len(c.InputFile) > 0 || c.BPFFilter != "") {
+		return usagef("--input-link with --input-raw, --input-file or --bpf-filter: one agent takes packets from one kind of place (run two agents)")
+	}
+	if c.OutputLink != "" && (len(c.InputLink) > 0 || len(c.InputFile) > 0) {
+		return usagef("--output-link with --input-file or --input-link: it sends what is captured live (copy a file itself)")
+	}
+	if c.OutputLink != "" && (c.Depth == "head" || c.Depth == "none" || c.OutputNull) {
+		return usagef("--output-link with --depth %s or --output-null: it needs all that clients send (use --depth auto)", c.Depth)
+	}
+	for _, text := range c.InputLink {
+		if _, err := linkAddress(text); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -7,23 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"gortap/internal/flow"
 	"gortap/internal/pcapio"
-	"gortap/internal/proto"
-)
-
-const (
-	// batchDelay is how long a segment waits for others.
-	batchDelay = 100 * time.Millisecond
-	// fullBatch is the memory at which a batch of segments is handed over, and
-	// batchQueue how many wait for the writer: 16 MiB in all.
-	fullBatch  = 256 << 10
-	batchQueue = 64
-	batchSpare = 4
-	// segmentSize is what a segment takes beside its bytes.
-	segmentSize = 112
 )
 
 // PacketsConfig configures a Packets.
@@ -37,27 +23,18 @@ type PacketsConfig struct {
 // ends there; Reopen begins a new one.
 type Packets struct {
 	*ending
-	cfg    PacketsConfig
-	queue  chan *batch
-	spare  chan *batch
+	cfg PacketsConfig
+	*batches
 	rotate chan struct{}
 
 	created   os.FileInfo // of the file that is written; for the writer
 	unflushed uint64      // segments that are not on the disk yet; for the writer
 
-	trouble        atomic.Pointer[trouble]
-	taken, written atomic.Uint64
-	dropped        [NumDropReasons]atomic.Uint64
+	trouble atomic.Pointer[trouble]
+	written atomic.Uint64
 }
 
 var _ Output = (*Packets)(nil)
-
-// batch is a number of segments that own their bytes.
-type batch struct {
-	segments []flow.Segment // without Data
-	sizes    []int          // of each one's data
-	data     []byte
-}
 
 // NewPackets creates the file and starts the writer. The caller must Close it.
 func NewPackets(cfg PacketsConfig) (*Packets, error) {
@@ -72,8 +49,7 @@ func NewPackets(cfg PacketsConfig) (*Packets, error) {
 	p := &Packets{
 		cfg:     cfg,
 		created: created,
-		queue:   make(chan *batch, batchQueue),
-		spare:   make(chan *batch, batchSpare),
+		batches: newBatches(),
 		rotate:  make(chan struct{}, 1),
 		ending:  newEnding(),
 	}
@@ -85,7 +61,7 @@ func NewPackets(cfg PacketsConfig) (*Packets, error) {
 func (p *Packets) Name() string { return "packets:" + p.cfg.Path }
 
 // Feed makes the entrance of one shard. It is a SegmentFeed of the pipeline.
-func (p *Packets) Feed() Feed { return &packetsFeed{out: p, batch: &batch{}} }
+func (p *Packets) Feed() Feed { return p.feed() }
 
 // Reopen asks for the path to be created anew. It does nothing where the old file
 // was not moved away.
@@ -161,26 +137,19 @@ func (p *Packets) settle(err error) {
 
 // write keeps on counting after an error: the file's Writer refuses the rest.
 func (p *Packets) write(w *pcapio.Writer, b *batch) {
-	data := b.data
-	for i := range b.segments {
-		s := &b.segments[i]
-		s.Data, data = data[:b.sizes[i]], data[b.sizes[i]:]
+	b.each(func(s *flow.Segment) {
 		if p.gaveUp() {
 			p.dropped[Deadline].Add(1)
-			continue
+			return
 		}
 		if err := w.Segment(s); err != nil {
 			p.note(err)
 			p.dropped[p.trouble.Load().why].Add(1)
-			continue
+			return
 		}
 		p.unflushed++
-	}
-	b.reset()
-	select {
-	case p.spare <- b:
-	default:
-	}
+	})
+	p.giveBack(b)
 }
 
 // note remembers the first error, and tells of it once.
@@ -212,68 +181,4 @@ func (p *Packets) reopen(w *pcapio.Writer) *pcapio.Writer {
 		p.created = created
 	}
 	return fresh
-}
-
-// packetsFeed collects the segments of one shard.
-type packetsFeed struct {
-	out     *Packets
-	batch   *batch
-	nowNs   int64
-	sinceNs int64 // of the batch's first segment
-}
-
-// Exchange is for outputs of exchanges.
-func (f *packetsFeed) Exchange(*proto.Exchange) {}
-
-// Segment takes a segment, borrowed until it returns.
-func (f *packetsFeed) Segment(s *flow.Segment) {
-	if len(f.batch.segments) == 0 {
-		f.sinceNs = f.nowNs
-	}
-	b := f.batch
-	b.segments = append(b.segments, *s)
-	b.segments[len(b.segments)-1].Data = nil
-	b.sizes = append(b.sizes, len(s.Data))
-	b.data = append(b.data, s.Data...)
-	f.out.taken.Add(1)
-	if len(b.data)+segmentSize*len(b.segments) >= fullBatch {
-		f.handOver()
-	}
-}
-
-// Tick hands over what has waited for a while.
-func (f *packetsFeed) Tick(nowNs int64) {
-	f.nowNs = nowNs
-	if len(f.batch.segments) > 0 && nowNs-f.sinceNs >= int64(batchDelay) {
-		f.handOver()
-	}
-}
-
-// Close hands over what is left.
-func (f *packetsFeed) Close() {
-	if len(f.batch.segments) > 0 {
-		f.handOver()
-	}
-}
-
-func (f *packetsFeed) handOver() {
-	select {
-	case f.out.queue <- f.batch:
-	default:
-		f.out.dropped[Slow].Add(uint64(len(f.batch.segments)))
-		f.batch.reset()
-		return
-	}
-	select {
-	case f.batch = <-f.out.spare:
-	default:
-		f.batch = &batch{}
-	}
-}
-
-func (b *batch) reset() {
-	b.segments, b.sizes, b.data = b.segments[:0], b.sizes[:0], b.data[:0]
-	if cap(b.data) > 4*fullBatch {
-		b.data = nil
-	}
 }

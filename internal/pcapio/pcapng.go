@@ -15,7 +15,14 @@ const (
 	blockInterface    = 1
 	blockPacket       = 2 // obsolete
 	blockSimplePacket = 3
+	blockStatistics   = 5
 	blockEnhanced     = 6
+)
+
+// Options of a statistics block (4.6).
+const (
+	optIfRecv = 4
+	optIfDrop = 5
 )
 
 const (
@@ -32,6 +39,10 @@ type pcapngReader struct {
 	order      binary.ByteOrder
 	interfaces []ngInterface // of the current section
 	lastNs     int64         // for packets that carry no time
+
+	// What a Link has from its sender; nil elsewhere.
+	onSection    func(comment string)
+	onStatistics func(seen, dropped uint64)
 }
 
 func isPCAPNG(head []byte) bool {
@@ -63,6 +74,12 @@ func (p *pcapngReader) next(r *packet.Record) error {
 			if err = p.packetBlock(r, typ, size); err == nil {
 				return nil
 			}
+		case blockStatistics:
+			if p.onStatistics == nil {
+				err = p.skipBlock(size)
+				break
+			}
+			err = p.withBlock(size, maxSmallBlock, p.statistics)
 		default:
 			err = p.skipBlock(size)
 		}
@@ -134,7 +151,43 @@ func (p *pcapngReader) section() error {
 		return fmt.Errorf("pcapng version %d (1.x is known)", major)
 	}
 	p.interfaces = p.interfaces[:0]
-	return p.withBlock(p.order.Uint32(h[4:]), maxSmallBlock, func([]byte) error { return nil })
+	return p.withBlock(p.order.Uint32(h[4:]), maxSmallBlock, p.comment)
+}
+
+// comment hands over what a section says of itself.
+func (p *pcapngReader) comment(b []byte) error {
+	if p.onSection == nil || len(b) < 16 {
+		return nil
+	}
+	text := ""
+	err := eachOption(b[16:], p.order, func(code uint16, v []byte) error {
+		if code == optComment {
+			text = string(v)
+		}
+		return nil
+	})
+	p.onSection(text)
+	return err
+}
+
+// statistics reads how many packets an interface saw, and dropped.
+func (p *pcapngReader) statistics(b []byte) error {
+	if len(b) < 12 {
+		return fmt.Errorf("a statistics block of %d bytes", len(b))
+	}
+	var seen, dropped uint64
+	err := eachOption(b[12:], p.order, func(code uint16, v []byte) error {
+		switch {
+		case len(v) != 8:
+		case code == optIfRecv:
+			seen = p.order.Uint64(v)
+		case code == optIfDrop:
+			dropped = p.order.Uint64(v)
+		}
+		return nil
+	})
+	p.onStatistics(seen, dropped)
+	return err
 }
 
 func (p *pcapngReader) addInterface(b []byte) error {

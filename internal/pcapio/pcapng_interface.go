@@ -19,9 +19,11 @@ type ngInterface struct {
 	offsetNs int64
 }
 
-// Options of an interface description (draft-ietf-opsawg-pcapng, 4.2).
+// Options of all blocks, and of an interface description (draft-ietf-opsawg-pcapng, 3.5
+// and 4.2).
 const (
 	optEnd      = 0
+	optComment  = 1
 	optTsResol  = 9
 	optTsOffset = 14
 )

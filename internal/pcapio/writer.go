@@ -23,6 +23,7 @@ type Writer struct {
 	ng         bool
 	interfaces map[writtenInterface]uint32 // their numbers in the file
 	frame      frame
+	packets    uint64
 	closed     bool
 	err        error
 }
@@ -69,7 +70,12 @@ func NewWriter(out io.Writer, name string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newWriter(out, name, f, c, "")
+}
+
+func newWriter(out io.Writer, name string, f Format, c *compression, comment string) (*Writer, error) {
 	w := &Writer{ng: f == PCAPNG, interfaces: make(map[writtenInterface]uint32)}
+	var err error
 	if c != nil {
 		if w.compressor, err = c.create(out); err != nil {
 			return nil, fmt.Errorf("compress %s: %w", name, err)
@@ -78,7 +84,7 @@ func NewWriter(out io.Writer, name string) (*Writer, error) {
 	}
 	w.buf = bufio.NewWriterSize(out, 64<<10)
 	if w.ng {
-		w.section()
+		w.section(comment)
 	}
 	return w, nil
 }
@@ -133,6 +139,7 @@ func (w *Writer) packet(in writtenInterface, tsNs int64, head, body []byte, wire
 		return fmt.Errorf("write packet: %d bytes (the limit is %d)", caplen, maxPacket)
 	}
 	tsNs = max(tsNs, 0)
+	w.packets++
 	if w.ng {
 		w.enhanced(w.number(in), uint64(tsNs), head, body, wire)
 		return w.err
@@ -162,10 +169,16 @@ func (w *Writer) only(link packet.LinkType) error {
 }
 
 // section writes a section header: of unknown length, by us.
-func (w *Writer) section() {
+func (w *Writer) section(comment string) {
 	const optApplication = 4
 	size := 28 + 4 + optionSize(application)
+	if comment != "" {
+		size += optionSize(comment)
+	}
 	w.u32(blockSection, size, byteOrderMagic, 1, 1<<32-1, 1<<32-1) // version 1.0
+	if comment != "" {
+		w.option(optComment, comment)
+	}
 	w.option(optApplication, application)
 	w.u32(optEnd, size)
 }
@@ -178,7 +191,7 @@ func (w *Writer) number(in writtenInterface) uint32 {
 	}
 	n := uint32(len(w.interfaces))
 	w.interfaces[in] = n
-	const optComment, comment = 1, "frames made from TCP segments: below TCP, only addresses and lengths are real"
+	const comment = "frames made from TCP segments: below TCP, only addresses and lengths are real"
 	size := uint32(20 + 8 + 4)
 	if in.made {
 		size += optionSize(comment)
@@ -229,6 +242,9 @@ func (w *Writer) keep(_ int, err error) {
 		w.err = fmt.Errorf("write capture: %w", err)
 	}
 }
+
+// Packets is how many packets were written. A segment may be several.
+func (w *Writer) Packets() uint64 { return w.packets }
 
 // Flush hands everything written so far to the file, at a packet's end.
 func (w *Writer) Flush() error {

@@ -107,7 +107,7 @@ func NewShard(o Options) *Shard {
 			conns = append(conns, c)
 		}
 	}
-	if len(conns) > 0 && o.Control != nil {
+	if len(s.taps) > 0 && o.Control != nil {
 		o.Control = copying{o.Control}
 	}
 	sink := newSink(o.Account, o.Feeds)

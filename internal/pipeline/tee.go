@@ -44,7 +44,7 @@ func (t *tee) Close(why reassembly.CloseReason, tsNs int64) {
 }
 
 // copying passes the parsers' wishes on, but for the one to copy nothing more: they
-// have no use for a connection's bytes, others have.
+// have no use for a connection's bytes, outputs of segments have.
 type copying struct{ flow.Control }
 
 // SetDepth implements flow.Control.
