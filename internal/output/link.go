@@ -275,7 +275,7 @@ func (l *Link) connect() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	word, err := bufio.NewReaderSize(io.LimitReader(conn, 64), 64).ReadString('\n')
 	if !stop() && err == nil {
 		err = context.DeadlineExceeded
