@@ -89,7 +89,7 @@ func (a *agent) addDrops(h *api.Health) {
 	var dropped [len(reassembly.Stats{}.Dropped)]struct{ n, bytes uint64 }
 	for _, s := range a.shards {
 		st := s.Stats()
-		h.Connections += int(st.Conns)
+		h.Connections += st.Conns
 		for i, d := range st.Dropped {
 			dropped[i].n += d.N
 			dropped[i].bytes += d.Bytes
