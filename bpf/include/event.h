@@ -101,11 +101,11 @@ struct flow {
 	__u8 opener; /* direction of the first SYN */
 	__u8 opener_known;
 	__u8 depth;
-	__u8 closed;	/* FIN both ways, or RST */
-	__u8 dead;	/* being evicted */
-	__u8 unsampled; /* counted only, for as long as it lives */
-	__u8 replay;	/* what a replay sent, and the answers: ignored */
-	__u8 skipping;	/* skip has a length */
+	__u8 closed;	   /* FIN both ways, or RST */
+	__u8 dead;	   /* being evicted */
+	__u8 unsampled;	   /* counted only, for as long as it lives */
+	__u8 replay;	   /* what a replay sent, and the answers: ignored */
+	__u8 skipping;	   /* skip has a length */
 	__u16 window_max;  /* the largest of the opener's windows, not scaled; 0: none seen */
 	__u32 window_tick; /* of the last one that was told */
 	struct flow_dir dirs[2];
