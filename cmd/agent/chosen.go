@@ -22,7 +22,7 @@ func fileKeys() []string {
 // captureKeys are those of commands that capture by themselves.
 func captureKeys() []string {
 	return append(fileKeys(), "input-raw", "interface", "hook", "tc-attach", "depth", "turn-budget", "sample", "ring-size",
-		"shards", "max-flows", "max-cpu", "degrade")
+		"shards", "max-flows", "insight-rate", "max-cpu", "degrade")
 }
 
 // addChosen adds all flags to a command and shows those that it knows.

@@ -49,6 +49,7 @@ type Config struct {
 
 	Insight       bool          `mapstructure:"insight"`
 	InsightMemory Size          `mapstructure:"insight-memory"`
+	InsightRate   int           `mapstructure:"insight-rate"`
 	InsightState  string        `mapstructure:"insight-state"`
 	InsightWarmup time.Duration `mapstructure:"insight-warmup"`
 

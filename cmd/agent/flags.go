@@ -75,6 +75,7 @@ func accountFlags(f *pflag.FlagSet) {
 	memory := Size(32 << 20)
 	f.Bool("insight", true, "keep who used how much over the last day, and look for waste in it")
 	f.Var(&memory, "insight-memory", "memory of that, at most; the smallest are summed up where it is not enough")
+	f.Int("insight-rate", 20000, "exchanges a second that it looks at, the shards' equal parts together; more are left out by chance and counted, in its totals too. 0: all, as of files")
 	f.String("insight-state", "", "keep what is usual of each endpoint (rates, sizes, hours of the day) in `FILE`, for the next run; empty: forget it")
 	f.Duration("insight-warmup", 0, "how long an endpoint is watched before a change of it is a finding or an event; 0: 1m live, 5s for files")
 }

@@ -39,6 +39,9 @@ func openInsights(cfg *Config, mayCopy func() bool, log *slog.Logger) (*insights
 		return nil, err
 	}
 	c.Wait = files
+	if !files {
+		c.Rate = cfg.InsightRate
+	}
 	if cfg.Depth == "auto" && !files {
 		c.Whole = mayCopy
 	}
@@ -108,7 +111,7 @@ func newInsightMetrics(a *agent) *insightMetrics {
 	return &insightMetrics{
 		agent:     a,
 		exchanges: desc("gor_insight_exchanges_total", "Exchanges that insight has counted."),
-		missing:   desc("gor_insight_missing_total", "Exchanges that insight missed (queue-full), or whose headers it did not look at.", "reason"),
+		missing:   desc("gor_insight_missing_total", "Exchanges that insight left out (over-rate) or missed (queue-full), or whose headers it did not look at.", "reason"),
 		wholes:    desc("gor_insight_whole_connections_total", "Connections that were copied whole for a few exchanges, to look at their bodies."),
 		late:      desc("gor_insight_late_total", "Exchanges that ended longer ago than insight keeps anything; counted when they were seen."),
 		rows:      desc("gor_insight_rows", "Names that insight keeps apart; what has no room is summed up in (rest).", "kind"),

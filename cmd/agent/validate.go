@@ -38,6 +38,7 @@ func (c *Config) validate() error {
 		{c.MaxConnections > 0, "--max-connections: want a positive number"},
 		{c.HTTPMaxHead >= 1024, "--http-max-head: want at least 1KiB"},
 		{c.InsightMemory >= 1<<20, "--insight-memory: want at least 1MiB"},
+		{c.InsightRate >= 0 && c.InsightRate <= 1e9, "--insight-rate: want up to 1000000000 exchanges a second, or 0 for all"},
 		{c.InsightWarmup >= 0, "--insight-warmup: want a duration that is not negative"},
 		{c.MaxPaths > 0 && c.MaxServices > 0, "--max-paths, --max-services: want positive numbers"},
 		{(c.WebCert == "") == (c.WebKey == ""), "--web-cert, --web-key: want both or none"},

@@ -16,6 +16,7 @@ type Book struct {
 	line *timeline
 
 	total     series
+	missed    series // of total: what nobody looked at
 	spread    distributions
 	services  map[string]*service
 	endpoints map[endpointName]*endpoint
@@ -96,7 +97,7 @@ func NewBook(c Config) *Book {
 		newClients: newCandidates[netip.Addr](), newCombos: newCandidates[comboKey](),
 		recent: recent{limit: c.Exchanges},
 	}
-	b.total.whole = true
+	b.total.whole, b.missed.whole = true, true
 	return b
 }
 

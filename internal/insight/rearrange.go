@@ -121,6 +121,7 @@ func (b *Book) makeRoom() {
 // fade lets weights shrink and drops what has nothing left to show.
 func (b *Book) fade() {
 	b.total.release(b.line, false)
+	b.missed.release(b.line, false)
 	for _, s := range b.services {
 		s.weight -= s.weight / 8
 		if !b.releaseRows(s.statuses) {

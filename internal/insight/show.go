@@ -44,6 +44,7 @@ func (b *Book) View(q Query) View {
 // flush brings what was counted last into the steps.
 func (b *Book) flush() {
 	b.total.flush(b.line)
+	b.missed.flush(b.line)
 	for _, s := range b.services {
 		for _, r := range s.statuses {
 			r.flush(b.line)
@@ -186,6 +187,7 @@ func (s *span) distributions(v *View) {
 }
 
 func (s *span) notes(v *View) {
+	s.noteMissed(v)
 	if s.late > 0 {
 		v.Notes = append(v.Notes, fmt.Sprintf("%d exchanges ended longer ago than anything is kept; they count when they were seen.", s.late))
 	}

@@ -8,6 +8,8 @@ type Detector interface {
 	// Resent tells of payload bytes that a service's connections sent again, since
 	// it was told of them last. It comes about once a second.
 	Resent(service string, bytes uint64)
+	// Missed tells of exchanges that it is not told of one by one.
+	Missed(m *Missed)
 	Tick(nowNs int64)
 	Findings() []Finding
 	Events() []Event
@@ -45,6 +47,17 @@ func (s *Store) Resent(service string, bytes uint64) {
 	s.book.Resent(service, bytes)
 	if s.detector != nil {
 		s.detector.Resent(service, bytes)
+	}
+}
+
+// Missed counts exchanges that nobody looked at. It is for within Batch.
+func (s *Store) Missed(m *Missed) {
+	if *m == (Missed{}) {
+		return
+	}
+	s.book.Missed(m)
+	if s.detector != nil {
+		s.detector.Missed(m)
 	}
 }
 

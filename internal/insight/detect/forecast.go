@@ -80,7 +80,7 @@ func (b *bin) values(step int64) (v [numMeasures]float64) {
 	v[bytesMeasure] = float64(b.bytes) / float64(step)
 	v[errorsMeasure] = float64(b.errors) / float64(step)
 	v[sizeMeasure], v[durationMeasure] = math.NaN(), math.NaN()
-	if b.n >= minSeen {
+	if b.looked >= minSeen {
 		v[sizeMeasure] = float64(b.bodies) / float64(b.n)
 	}
 	if b.timed >= minSeen {
@@ -106,7 +106,7 @@ func (f *forecast) close(h *history, ep *endpoint, second int64) {
 		if m.season == nil && (i == requestsMeasure || i == bytesMeasure) {
 			m.season = &season{}
 		}
-		low, high := m.band(second, &r[i], float64(max(1, b.n)))
+		low, high := m.band(second, &r[i], float64(max(1, b.looked)))
 		if m.steps >= h.warm {
 			m.judge(h, ep, &r[i], second, v, low, high)
 		}

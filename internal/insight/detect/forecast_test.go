@@ -141,3 +141,46 @@ func TestEventsAreBounded(t *testing.T) {
 		t.Errorf("%d events, the last at %v", len(all), all[0].Time)
 	}
 }
+
+// TestForecastTellsRatesFromASample: where another endpoint's surge leaves less of this
+// one to be looked at, it did not become less; and the surge is as large as it was.
+func TestForecastTellsRatesFromASample(t *testing.T) {
+	s := New(Config{})
+	r := rand.New(rand.NewPCG(3, 4))
+	const most = 200 // a second are looked at
+	for second := range 500 {
+		flood := 50
+		if second >= 300 {
+			flood = 1950
+		}
+		all := 50 + flood
+		var m insight.Missed
+		for i := range all {
+			o := get("/steady", time.Duration(second)*time.Second+time.Duration(i)*time.Second/time.Duration(all), 1000)
+			if i >= 50 {
+				o.Path = "/flood"
+			}
+			if r.IntN(all) >= most {
+				m.Add(&o)
+				continue
+			}
+			s.Observe(&o)
+		}
+		if m.Requests > 0 {
+			s.Missed(&m)
+		}
+	}
+	surge := false
+	for _, e := range s.Events() {
+		if e.Path == "/steady" {
+			t.Errorf("an event of what did not change: %+v", e)
+		}
+		surge = surge || e.Measure == "requests" && e.Value > 1500 && e.Value < 2500
+	}
+	if !surge {
+		t.Errorf("no surge to about 1950 in %+v", s.Events())
+	}
+	if f := one(t, s, insight.RateJump); !strings.Contains(f.Title, "/flood") {
+		t.Errorf("got %s", f.Title)
+	}
+}

@@ -1,6 +1,9 @@
 package detect
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // history is what each endpoint did second by second, for those that look at changes.
 // It outlives windows; with the state, restarts too.
@@ -12,6 +15,7 @@ type history struct {
 	warmup   int64 // seconds
 	events   eventLog
 	restored map[endpointKey]*savedEndpoint
+	shares   [2]share // of the present second and of the one before it
 }
 
 // series is one endpoint's.
@@ -27,6 +31,7 @@ type series struct {
 type bin struct {
 	n, bytes, bodies, errors int64
 	durationNs, timed        int64
+	looked                   int64 // exchanges that n is told from
 }
 
 func (b *bin) add(o bin) {
@@ -36,6 +41,24 @@ func (b *bin) add(o bin) {
 	b.errors += o.errors
 	b.durationNs += o.durationNs
 	b.timed += o.timed
+	b.looked += o.looked
+}
+
+// share is how many exchanges of a second were told of one by one, and how many were
+// not, of all endpoints.
+type share struct{ told, missed int64 }
+
+// whole tells what a bin would be if all had been told of: those that were are a
+// sample.
+func (s share) whole(b bin) bin {
+	if s.missed == 0 || s.told == 0 {
+		return b
+	}
+	f := float64(s.told+s.missed) / float64(s.told)
+	for _, v := range []*int64{&b.n, &b.bytes, &b.bodies, &b.errors, &b.durationNs, &b.timed} {
+		*v = int64(math.Round(float64(*v) * f))
+	}
+	return b
 }
 
 const (
@@ -75,9 +98,11 @@ func (h *history) observe(x *exchange) {
 		}
 	}
 	s.quiet = 0
-	// What comes later than a second belongs to the earliest that is open.
-	b := &s.open[max(x.nowNs/secondNs, h.now-1)&1]
+	at := h.openAt(x.nowNs)
+	h.shares[at].told++
+	b := &s.open[at]
 	b.n++
+	b.looked++
 	if x.Upgraded {
 		return // its bytes are those of hours, not of this second
 	}
@@ -92,6 +117,13 @@ func (h *history) observe(x *exchange) {
 	}
 }
 
+// openAt is which of the open seconds a time is in. What comes later than a second
+// belongs to the earliest that is open.
+func (h *history) openAt(ns int64) int64 { return max(ns/secondNs, h.now-1) & 1 }
+
+// missed takes exchanges of any endpoints.
+func (h *history) missed(atNs int64, n uint32) { h.shares[h.openAt(atNs)].missed += int64(n) }
+
 // advance closes the seconds that are over.
 func (h *history) advance(now int64) {
 	first := h.now - 1
@@ -102,6 +134,7 @@ func (h *history) advance(now int64) {
 				s.open = [2]bin{}
 			}
 		}
+		h.shares = [2]share{}
 	}
 	h.now = now
 	for second := first; second < now-1; second++ {
@@ -110,11 +143,12 @@ func (h *history) advance(now int64) {
 				h.close(s, second)
 			}
 		}
+		h.shares[second&1] = share{}
 	}
 }
 
 func (h *history) close(s *series, second int64) {
-	b := s.open[second&1]
+	b := h.shares[second&1].whole(s.open[second&1])
 	s.open[second&1] = bin{}
 	if b.n == 0 {
 		if s.quiet++; s.quiet > maxQuiet {

@@ -147,5 +147,12 @@ func (s *Set) Resent(service string, bytes uint64) {
 	svc.seenAgain.see(s.nowNs)
 }
 
+// Missed takes exchanges that it is not told of one by one: rates are told from those
+// that it is, by their share. Findings are of those alone.
+func (s *Set) Missed(m *insight.Missed) {
+	s.Tick(m.EndNs)
+	s.history.missed(m.EndNs, m.Requests)
+}
+
 // Events returns departures from the forecast, the latest first; at most maxEvents.
 func (s *Set) Events() []insight.Event { return s.history.events.list() }

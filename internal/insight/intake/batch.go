@@ -3,6 +3,7 @@ package intake
 import (
 	"net/netip"
 
+	"gortap/internal/insight"
 	"gortap/internal/proto"
 )
 
@@ -20,7 +21,8 @@ type batch struct {
 	entries []entry
 	bytes   []byte // what the spans of entries point into
 	resent  []resent
-	nowNs   int64 // the capture's clock
+	missed  insight.Missed // exchanges that are not among the entries
+	nowNs   int64          // the capture's clock
 }
 
 // resent are payload bytes that a service's connections sent again.
@@ -66,13 +68,26 @@ func newBatch() *batch {
 	return &batch{entries: make([]entry, 0, batchEntries), bytes: make([]byte, 0, batchBytes)}
 }
 
-// reset empties b, but for what was sent again: who cannot pass it on yet keeps it.
+// reset empties b, but for what was sent again and what was missed: who cannot pass it
+// on yet keeps it.
 func (b *batch) reset() {
 	if cap(b.bytes) > maxKept {
 		b.bytes = make([]byte, 0, batchBytes)
 	}
 	clear(b.entries) // they hold strings
 	b.entries, b.bytes, b.nowNs = b.entries[:0], b.bytes[:0], 0
+}
+
+// miss makes what b has of exchanges one sum: they are dropped.
+func (b *batch) miss() {
+	for i := range b.entries {
+		e := &b.entries[i]
+		b.missed.Add(&insight.Observation{
+			EndNs: e.endNs, First: e.flags&first != 0, Upgraded: e.flags&upgraded != 0,
+			Protocol: e.protocol, Status: int(e.status), Code: int(e.code), HasCode: e.flags&hasCode != 0, Incomplete: e.incomplete,
+			RequestBytes: e.requestBytes, ResponseBytes: e.responseBytes,
+		})
+	}
 }
 
 func (b *batch) full() bool { return len(b.entries) == batchEntries || len(b.bytes) >= batchBytes }

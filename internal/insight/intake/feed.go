@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"time"
 
+	"gortap/internal/insight"
 	"gortap/internal/proto"
 )
 
@@ -17,6 +18,11 @@ type Feed struct {
 	wholes  wholes
 	nowNs   int64
 	sentNs  int64 // when a batch was handed over last
+
+	limit   limiter
+	limited bool
+	out     *pending // the Note of exchanges that are left out
+	left    uint64   // of those that were, until now
 
 	resent  Resent
 	told    map[string]uint64 // of resent, until now
@@ -48,11 +54,19 @@ const batchDelay = int64(100 * time.Millisecond)
 // Feed makes the entrance of a shard. Resent is called by the shard's goroutine, not
 // under the account's lock; nil: nobody knows.
 func (in *Intake) Feed(r Resent) *Feed {
-	return &Feed{in: in, batch: newBatch(), samples: newSampler(), resent: r, told: map[string]uint64{}}
+	in.feeds.Add(1)
+	return &Feed{
+		in: in, batch: newBatch(), samples: newSampler(), resent: r, told: map[string]uint64{},
+		limit: newLimiter(float64(in.cfg.Rate), maphash.String(in.seed, "")), limited: in.cfg.Rate > 0, out: &pending{},
+	}
 }
 
 // Begin takes an exchange whose first head is known.
 func (f *Feed) Begin(x *proto.Exchange) {
+	if f.limited && !f.limit.admit() {
+		x.Note = f.out
+		return
+	}
 	p := f.free
 	if p == nil {
 		p = &pending{}
@@ -72,7 +86,7 @@ func (f *Feed) Payload(x *proto.Exchange, s proto.Side, part proto.Part, b []byt
 	}
 	p, _ := x.Note.(*pending)
 	switch {
-	case p == nil || x.Upgraded:
+	case p == nil || p == f.out || x.Upgraded:
 	case part == proto.Head:
 		if len(b) > maxHead || s == proto.Client && p.length[proto.Server] != 0 {
 			p.length[s] = -1
@@ -107,8 +121,12 @@ func (f *Feed) Closed(c *proto.Conn) { f.wholes.forget(c) }
 func (f *Feed) Exchange(x *proto.Exchange) {
 	p, _ := x.Note.(*pending)
 	x.Note = nil
+	if p == f.out {
+		f.leaveOut(x)
+		return
+	}
 	if f.batch.full() {
-		f.handOver()
+		f.handOver(f.in.cfg.Wait)
 	}
 	b := f.batch
 	b.entries = append(b.entries, entry{})
@@ -123,6 +141,16 @@ func (f *Feed) Exchange(x *proto.Exchange) {
 		}
 		f.release(p)
 	}
+}
+
+// leaveOut counts an exchange that is not looked at.
+func (f *Feed) leaveOut(x *proto.Exchange) {
+	f.left++
+	f.batch.missed.Add(&insight.Observation{
+		EndNs: max(x.Request.LastNs, x.Response.LastNs), First: x.Seq == 0 && !x.Upgraded, Upgraded: x.Upgraded,
+		Protocol: x.Protocol, Status: x.Status, Code: x.Code, HasCode: x.HasCode, Incomplete: x.Incomplete(),
+		RequestBytes: x.Request.Wire, ResponseBytes: x.Response.Wire,
+	})
 }
 
 // add takes what is kept of heads and bodies.
@@ -170,15 +198,19 @@ func (f *Feed) Tick(nowNs int64) {
 		f.ask()
 	}
 	f.wholes.expire(f.nowNs)
+	if f.limited {
+		f.limit.tick(f.nowNs, float64(f.in.cfg.Rate)/float64(f.in.feeds.Load()))
+	}
 	if f.nowNs-f.sentNs >= batchDelay {
-		f.handOver()
+		f.handOver(f.in.cfg.Wait)
 	}
 }
 
-// Close hands over the rest.
+// Close hands over the rest, and waits for room where there is none: what was missed
+// would be in no sum.
 func (f *Feed) Close() {
 	f.ask()
-	f.handOver()
+	f.handOver(true)
 }
 
 // askEvery is how often it is asked what was sent again.
@@ -197,10 +229,12 @@ func (f *Feed) ask() {
 	})
 }
 
-func (f *Feed) handOver() {
+func (f *Feed) handOver(wait bool) {
 	f.sentNs = f.nowNs
+	f.in.leftOut(f.left)
+	f.left = 0
 	f.batch.nowNs = f.nowNs
-	f.batch = f.in.put(f.batch)
+	f.batch = f.in.put(f.batch, wait)
 }
 
 // fill takes what x itself tells.

@@ -20,6 +20,9 @@ type Config struct {
 	Store *insight.Store
 	// Redact hides secrets in targets; nil: they are shown.
 	Redact *redact.Redactor
+	// Rate is how many exchanges a second are looked at, of all feeds together, which
+	// have equal parts of it; 0: all. The others are left out and counted.
+	Rate int
 	// Wait makes feeds wait for room. It is for sources that can.
 	Wait bool
 	// Whole says whether the capture may copy more at the moment, so that some bodies
@@ -39,17 +42,18 @@ const (
 	QueueFull  Reason = iota // exchanges that were dropped
 	HeadShed                 // exchanges without their heads and bodies: the queue was half full
 	HeadLarge                // exchanges whose heads were too large to be looked at
+	OverRate                 // exchanges that were left out: there were more than Config.Rate
 	NumReasons = iota
 )
 
 // String returns the label.
 func (r Reason) String() string {
-	return [NumReasons]string{"queue-full", "heads-shed", "head-too-large"}[r]
+	return [NumReasons]string{"queue-full", "heads-shed", "head-too-large", "over-rate"}[r]
 }
 
 // Stats counts exchanges.
 type Stats struct {
-	Taken   uint64 // by feeds, dropped ones included
+	Taken   uint64 // by feeds, with those that were dropped and left out
 	Missing [NumReasons]uint64
 	// Wholes is how often a connection was copied whole for a few exchanges.
 	Wholes uint64
@@ -67,6 +71,7 @@ type Intake struct {
 	done  sync.WaitGroup
 	end   sync.Once
 
+	feeds   atomic.Int32
 	taken   atomic.Uint64
 	missing [NumReasons]atomic.Uint64
 	wholes  atomic.Uint64
@@ -111,8 +116,9 @@ func (in *Intake) run() {
 			for _, again := range b.resent {
 				in.cfg.Store.Resent(again.service, again.bytes)
 			}
+			in.cfg.Store.Missed(&b.missed)
 		})
-		b.resent = b.resent[:0]
+		b.resent, b.missed = b.resent[:0], insight.Missed{}
 		b.reset()
 		select {
 		case in.spare <- b:
@@ -121,16 +127,18 @@ func (in *Intake) run() {
 	}
 }
 
-// put hands a batch over and returns an empty one.
-func (in *Intake) put(b *batch) *batch {
+// put hands a batch over and returns an empty one. Where it may not wait for room, it
+// drops the exchanges.
+func (in *Intake) put(b *batch, wait bool) *batch {
 	in.taken.Add(uint64(len(b.entries)))
-	if in.cfg.Wait {
+	if wait {
 		in.queue <- b
 	} else {
 		select {
 		case in.queue <- b:
 		default:
 			in.missing[QueueFull].Add(uint64(len(b.entries)))
+			b.miss()
 			b.reset()
 			return b
 		}
@@ -140,6 +148,14 @@ func (in *Intake) put(b *batch) *batch {
 		return b
 	default:
 		return newBatch()
+	}
+}
+
+// leftOut counts exchanges that are in no batch.
+func (in *Intake) leftOut(n uint64) {
+	if n > 0 {
+		in.taken.Add(n)
+		in.missing[OverRate].Add(n)
 	}
 }
 

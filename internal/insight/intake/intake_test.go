@@ -31,6 +31,7 @@ func (n *notes) Observe(o *insight.Observation) {
 	n.all = append(n.all, kept)
 }
 func (n *notes) Resent(string, uint64)       {}
+func (n *notes) Missed(*insight.Missed)      {}
 func (n *notes) Tick(int64)                  {}
 func (n *notes) Findings() []insight.Finding { return nil }
 func (n *notes) Events() []insight.Event     { return nil }
