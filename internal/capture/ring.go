@@ -56,12 +56,15 @@ func (r *ring) consumerPos() *uint64 { return (*uint64)(unsafe.Pointer(&r.consum
 func (r *ring) producerPos() *uint64 { return (*uint64)(unsafe.Pointer(&r.producer[0])) }
 
 // pending returns how many bytes are written and not yet read.
-func (r *ring) pending() int { return int(atomic.LoadUint64(r.producerPos()) - r.pos) }
+func (r *ring) pending() int { return int(r.written() - r.pos) }
 
 // pendingNow is pending for other goroutines than the reader's.
 func (r *ring) pendingNow() int {
-	return int(atomic.LoadUint64(r.producerPos()) - atomic.LoadUint64(r.consumerPos()))
+	return int(r.written() - atomic.LoadUint64(r.consumerPos()))
 }
+
+// written returns the position behind the last record. Any goroutine may call it.
+func (r *ring) written() uint64 { return atomic.LoadUint64(r.producerPos()) }
 
 // drain calls handle for each record until the ring is empty or about limit
 // bytes are read, and returns how many bytes it read. A record is borrowed until

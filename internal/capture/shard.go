@@ -31,6 +31,7 @@ type shard struct {
 
 	mu      sync.Mutex
 	updates []flow.Totals // the sweep's: borrowed
+	behind  uint64        // position in the ring that comes before them
 	told    int           // of them, handled; the shard's own
 }
 
@@ -72,14 +73,16 @@ func (s *shard) batch() int {
 
 // post lends totals to the shard's goroutine until idle, or reports false where the
 // last ones are still waiting. They are not copied: those of very many flows would
-// keep the shard from its ring meanwhile.
+// keep the shard from its ring meanwhile. Their place is behind all records that are
+// written by now: the account takes for lost what one sweep counted and was not handed
+// over by the next, and a shard may well be a sweep or two behind its ring.
 func (s *shard) post(updates []flow.Totals) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.updates) > 0 {
 		return false
 	}
-	s.updates = updates
+	s.updates, s.behind = updates, s.ring.written()
 	return true
 }
 
@@ -90,11 +93,15 @@ func (s *shard) idle() bool {
 	return len(s.updates) == 0
 }
 
-// deliverUpdates hands over some of the totals that wait.
+// deliverUpdates hands over some of the totals that wait, once the records before them
+// are.
 func (s *shard) deliverUpdates() {
 	s.mu.Lock()
-	updates := s.updates
+	updates, behind := s.updates, s.behind
 	s.mu.Unlock()
+	if len(updates) > 0 && s.ring.pos < behind {
+		return
+	}
 	end := min(s.told+batchTotals, len(updates))
 	for ; s.told < end; s.told++ {
 		s.handler.Update(&updates[s.told])

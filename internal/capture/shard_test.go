@@ -134,7 +134,7 @@ func (silent) Tick(int64)            {}
 // Totals that wait are not overtaken by later ones.
 func TestTotalsAreHandedOverOnceEach(t *testing.T) {
 	k := &keeper{}
-	s := &shard{handler: k}
+	s := &shard{handler: k, ring: newFakeRing(4096).ring}
 	if !s.idle() {
 		t.Error("a new shard has totals to handle")
 	}
@@ -169,5 +169,34 @@ func TestManyTotalsAreHandedOverInParts(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{batchTotals, batchTotals, 1}, parts); diff != "" {
 		t.Errorf("totals a batch (-want +got):\n%s", diff)
+	}
+}
+
+// Totals that were counted before a shard had read its ring are told after that: told
+// before it, twice, they would make bytes lost that are still to come. So is the end of
+// the flow that had the four-tuple before.
+func TestTotalsComeBehindTheRecordsBeforeThem(t *testing.T) {
+	const ringBytes = 1 << 20
+	r := newFakeRing(ringBytes)
+	k := &keeper{}
+	s := &shard{handler: k, ring: r.ring, control: newControl(nil, nil)}
+	record := string(eventRecord(bpf.CaptureEvent{Len: 1000}, strings.Repeat("x", 1000)))
+	n := (2*batchBytes + batchBytes/2) / len(record)
+	for range n {
+		r.submit(record)
+	}
+	end := make([]byte, unsafe.Sizeof(bpf.CaptureFlowEnd{}))
+	(*bpf.CaptureFlowEnd)(unsafe.Pointer(&end[0])).Type = uint8(bpf.CaptureEventTypeEVENT_FLOW_END)
+	r.submit(string(end))
+	s.post([]flow.Totals{{FirstNs: 1}})
+	r.submit(record)
+	for !s.idle() {
+		s.batch()
+		if len(k.updates) > 0 && (len(k.segments) < n || len(k.ends) != 1) {
+			t.Fatalf("totals after %d of %d records and %d of 1 ends", len(k.segments), n, len(k.ends))
+		}
+	}
+	if len(k.updates) != 1 {
+		t.Errorf("%d totals, want 1", len(k.updates))
 	}
 }

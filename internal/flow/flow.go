@@ -187,7 +187,8 @@ const (
 type Handler interface {
 	// Segment hands over one segment, borrowed until it returns.
 	Segment(s *Segment)
-	// Update tells the totals of a live flow so far.
+	// Update tells the totals of a live flow so far. What the Update before it
+	// counted has been handed over by then, or was lost.
 	Update(t *Totals)
 	// End tells the final totals of a flow. It comes after the flow's last
 	// segment; a later segment with the same key starts a new flow.
