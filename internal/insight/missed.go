@@ -53,10 +53,11 @@ func (s *span) noteMissed(v *View) {
 	if missed.requests == 0 || all.requests == 0 {
 		return
 	}
+	v.Unseen = float64(missed.requests) / float64(all.requests)
 	of := "they are in the total, and (rest) in lists"
 	if *s.q != (Query{FromNs: s.q.FromNs, ToNs: s.q.ToNs, Search: s.q.Search, Rows: s.q.Rows, Points: s.q.Points}) {
 		of = "what this selection had of them is not in it"
 	}
 	v.Notes = append(v.Notes, fmt.Sprintf("Insight looked at %s of the exchanges of this time. Of the other %s it has no names: %s (--insight-rate; gor_insight_missing_total says why).",
-		wording.Percent(float64(all.requests-missed.requests)/float64(all.requests)), wording.Grouped(missed.requests), of))
+		wording.Percent(1-v.Unseen), wording.Grouped(missed.requests), of))
 }

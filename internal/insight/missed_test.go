@@ -24,7 +24,7 @@ func TestWhatNobodyLookedAtIsInTheTotal(t *testing.T) {
 	}
 	v := b.View(Query{})
 	check(t, &v)
-	if v.Total.Requests != 300 || v.Total.ResponseBytes != 300_000 || len(v.Services) != 2 || v.Services[0].Service != Rest || v.Services[0].Requests != 180 {
+	if v.Unseen != 0.6 || v.Total.Requests != 300 || v.Total.ResponseBytes != 300_000 || len(v.Services) != 2 || v.Services[0].Service != Rest || v.Services[0].Requests != 180 {
 		t.Errorf("total %+v\nservices %+v", v.Total, v.Services)
 	}
 	for _, c := range []struct {

@@ -35,6 +35,9 @@ type View struct {
 	// kept by client.
 	Sizes     []Bin `json:"sizes"`
 	Durations []Bin `json:"durations"`
+	// Unseen is the share of the exchanges of this time, whatever is selected, that
+	// nobody looked at one by one, 0 to 1. Without a selection they are in the total.
+	Unseen float64 `json:"unseen,omitempty"`
 	// Notes say, in sentences, what of this is not exact and why.
 	Notes []string `json:"notes,omitempty"`
 }

@@ -133,6 +133,9 @@ func (m *model) drawTotal(c canvas) {
 	if m.width >= 60 {
 		part(wording.Bytes(float64(t.RequestBytes+t.ResponseBytes)), " in all", strong)
 	}
+	if unseen := m.got.view.Unseen; unseen > 0 {
+		part(wording.Percent(unseen), " not looked at", alarmed)
+	}
 	if room := m.width - x - 1; room >= 8 {
 		m.put(c, x, totalLine, wording.Spark(t.Bytes, min(room, mostSpark)), drawn)
 	}

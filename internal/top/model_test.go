@@ -384,6 +384,22 @@ func TestErrorsAreShownAndGoAway(t *testing.T) {
 	r.lacks("connection refused", "\x1b")
 }
 
+// hurried is a Source that did not look at all.
+type hurried struct{ insight.Source }
+
+func (s hurried) View(q insight.Query) (insight.View, error) {
+	v, err := s.Source.View(q)
+	v.Unseen = 0.69
+	return v, err
+}
+
+func TestWhatWasNotLookedAtIsSaid(t *testing.T) {
+	r := newRig(t, incident.New(), true, 120, 30)
+	r.lacks("not looked at")
+	r = newRig(t, hurried{incident.New()}, true, 120, 30)
+	r.wants("69 % not looked at")
+}
+
 func TestHostileNamesAreEscaped(t *testing.T) {
 	const hostile = "\x1b[2J\u202e\x00"
 	src := incident.New()

@@ -3,6 +3,8 @@ package intake
 import (
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -139,6 +141,7 @@ func TestEveryExchangeIsAccountedFor(t *testing.T) {
 	feeds := []*Feed{in.Feed(nil), in.Feed(nil)}
 	conn := (&prototest.Connection{Client: flow.FromB}).Conn()
 	const n = 2 * queueLength * batchEntries
+	var closing sync.WaitGroup
 	ns := int64(1e15)
 	play := func() {
 		for i := range n {
@@ -157,10 +160,14 @@ func TestEveryExchangeIsAccountedFor(t *testing.T) {
 		for range 4 {
 			play()
 		}
+		for _, f := range feeds { // what they still have waits for room
+			closing.Go(f.Close)
+		}
+		for in.Stats().Taken < 5*n {
+			runtime.Gosched()
+		}
 	})
-	for _, f := range feeds {
-		f.Close()
-	}
+	closing.Wait()
 	in.Close()
 
 	st, seen := in.Stats(), store.Stats().Observed
