@@ -132,16 +132,16 @@ func TestTheFormGivesACookieThatEnds(t *testing.T) {
 		res.Body.Close()
 		return res
 	}
-	if res := post("/login", url.Values{"token": {"wrong"}}); res.StatusCode != 401 || len(res.Cookies()) != 0 {
+	if res := post("/login", url.Values{"token": {"wrong"}}); res.StatusCode != http.StatusUnauthorized || len(res.Cookies()) != 0 {
 		t.Errorf("wrong token: %d, cookies %v", res.StatusCode, res.Cookies())
 	}
-	if res := post("/login", url.Values{"token": {testToken}}, "Sec-Fetch-Site", "cross-site"); res.StatusCode != 403 {
+	if res := post("/login", url.Values{"token": {testToken}}, "Sec-Fetch-Site", "cross-site"); res.StatusCode != http.StatusForbidden {
 		t.Errorf("a form of another site: %d", res.StatusCode)
 	}
 	for next, want := range map[string]string{
 		"view=clients&path=/a%20b": "/?view=clients&path=/a%20b", "//evil.example": "/?//evil.example", "a\r\nX: y": "/?aX:y", "#token=x": "/?token=x",
 	} {
-		if res := post("/login", url.Values{"token": {testToken}, "next": {next}}); res.StatusCode != 303 || res.Header.Get("Location") != want {
+		if res := post("/login", url.Values{"token": {testToken}, "next": {next}}); res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != want {
 			t.Errorf("next %q: %d to %q, want %q", next, res.StatusCode, res.Header.Get("Location"), want)
 		}
 	}
@@ -169,7 +169,7 @@ func TestTheFormGivesACookieThatEnds(t *testing.T) {
 			t.Errorf("a session that is %s: %d", name, status)
 		}
 	}
-	if res := post("/logout", nil); res.StatusCode != 303 || res.Cookies()[0].MaxAge >= 0 {
+	if res := post("/logout", nil); res.StatusCode != http.StatusSeeOther || res.Cookies()[0].MaxAge >= 0 {
 		t.Errorf("logout: %d %v", res.StatusCode, res.Cookies())
 	}
 }
@@ -214,7 +214,10 @@ func TestWhereThePageIsServed(t *testing.T) {
 
 func TestWhereThePageIsOffMetricsGoOn(t *testing.T) {
 	g := &guard{off: "page and API are off"}
-	mux := routes(Config{Metrics: prometheus.NewRegistry(), Ready: func() error { return nil }, Source: fakesource.New(fakesource.Options{}), Log: discard()}, g)
+	mux, err := routes(Config{Metrics: prometheus.NewRegistry(), Ready: func() error { return nil }, Source: fakesource.New(fakesource.Options{}), Log: discard()}, g)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]int{"/metrics": 200, "/healthz": 200, "/": 200, api.ViewPath: 403, "/assets/app.js": 404} {
 		w := newRecorder()
 		req, _ := http.NewRequest(http.MethodGet, path, nil)

@@ -3,6 +3,7 @@ package web
 import (
 	"compress/gzip"
 	"embed"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"mime"
@@ -25,8 +26,12 @@ type page struct {
 	login *template.Template
 }
 
-func addPage(mux *http.ServeMux, g *guard, list http.HandlerFunc) {
-	p := &page{guard: g, files: sync.OnceValue(readFiles), login: template.Must(template.ParseFS(pageFiles, "page/login.html"))}
+func addPage(mux *http.ServeMux, g *guard, list http.HandlerFunc) error {
+	login, err := template.ParseFS(pageFiles, "page/login.html")
+	if err != nil {
+		return fmt.Errorf("read login form: %w", err)
+	}
+	p := &page{guard: g, files: sync.OnceValue(readFiles), login: login}
 	mux.HandleFunc("GET /{$}", g.hosted(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Accept")
 		switch {
@@ -52,6 +57,7 @@ func addPage(mux *http.ServeMux, g *guard, list http.HandlerFunc) {
 	}
 	mux.HandleFunc("POST /login", post(func(w http.ResponseWriter, r *http.Request) { g.login(w, r, p.askToken) }))
 	mux.HandleFunc("POST /logout", post(g.logout))
+	return nil
 }
 
 func readFiles() map[string]*answer {

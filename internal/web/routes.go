@@ -10,7 +10,7 @@ import (
 )
 
 // routes is the one table of what is served.
-func routes(cfg Config, g *guard) http.Handler {
+func routes(cfg Config, g *guard) (http.Handler, error) {
 	mux := http.NewServeMux()
 	index := []string{"/metrics", "/healthz", "/readyz"}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Metrics, promhttp.HandlerOpts{
@@ -44,11 +44,10 @@ func routes(cfg Config, g *guard) http.Handler {
 				writeText(w, http.StatusForbidden, g.off)
 			})
 		}
-		return mux
+		return mux, nil
 	}
 	addAPI(mux, cfg, g)
-	addPage(mux, g, list)
-	return mux
+	return mux, addPage(mux, g, list)
 }
 
 // indexOf lists what there is as text, for curl.

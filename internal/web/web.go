@@ -77,8 +77,12 @@ func Listen(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	handler, err := routes(cfg, g)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	s := &Server{listener: l, guard: g, http: &http.Server{
-		Handler:           routes(cfg, g),
+		Handler:           handler,
 		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      answerTimeout,
