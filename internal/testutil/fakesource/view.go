@@ -39,6 +39,7 @@ func (s *Source) view(q insight.Query) insight.View {
 
 	b := &builder{s: s, from: from, to: to, step: step, steps: steps, lists: map[string]map[string]*sum{}}
 	for i := range s.endpoints {
+		b.levels = b.levels[:0]
 		for c, client := range s.clients {
 			if e := &s.endpoints[i]; s.selected(q, e, client) {
 				b.add(e, c)
@@ -71,6 +72,15 @@ type builder struct {
 	step     time.Duration
 	steps    int
 	lists    map[string]map[string]*sum
+	levels   []float64 // of the endpoint at hand, in requests a step; empty: not known yet
+}
+
+// rates are an endpoint's requests in each step.
+func (b *builder) rates(e *endpoint) []float64 {
+	for i := len(b.levels); i < b.steps; i++ {
+		b.levels = append(b.levels, e.rate*e.level(b.from.Add(time.Duration(i)*b.step))*b.step.Seconds())
+	}
+	return b.levels
 }
 
 func (b *builder) list(name, key string) *sum {
@@ -114,15 +124,12 @@ func (b *builder) add(e *endpoint, client int) {
 		}
 		sum := b.list(t.list, t.key)
 		t.name(&sum.row)
-		for i := range b.steps {
-			n := e.rate * e.level(b.from.Add(time.Duration(i)*b.step)) * b.step.Seconds() * share * t.part
+		for i, rate := range b.rates(e) {
+			n := rate * share * t.part
 			sum.row.Counts[i] += n
 			sum.row.Bytes[i] += n * (e.size + 400)
 			sum.size += n * e.size
 			sum.delay += n * float64(e.duration)
-			if t.list != "statuses" {
-				sum.row.FirstNs = b.from.UnixNano()
-			}
 		}
 		sum.row.SizeP99 = max(sum.row.SizeP99, int64(2*e.size))
 		sum.row.DurationP99 = max(sum.row.DurationP99, int64(3*e.duration))
