@@ -5,9 +5,9 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
-	"os/exec"
 	"sync"
 	"time"
 
@@ -21,20 +21,9 @@ const patience = 45 * time.Second
 
 const poll = 20 * time.Millisecond
 
-// Programs are the names that distributions give Chromium.
-func programs() []string { return []string{"chromium", "chromium-browser", "google-chrome"} }
+var errFalse = errors.New("still false")
 
-// Find returns the browser's program.
-func Find() (string, error) {
-	for _, name := range programs() {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("find chromium: there is none (on Debian: apt-get install chromium)")
-}
-
-// Page is a tab of a browser of its own. Not safe for concurrent use.
+// Page is a tab with cookies and storage of its own. Not safe for concurrent use.
 type Page struct {
 	ctx   context.Context //nolint:containedctx // chromedp's handle of the tab is a context
 	close func()
@@ -45,37 +34,7 @@ type Page struct {
 	statuses map[string]int64
 }
 
-// Open starts a browser with one empty page. The caller closes it.
-func Open(ctx context.Context) (*Page, error) {
-	program, err := Find()
-	if err != nil {
-		return nil, err
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program),
-		chromedp.NoSandbox, // its sandbox refuses root
-		chromedp.IgnoreCertErrors,
-		chromedp.Flag("hide-scrollbars", true),
-		chromedp.Flag("lang", "en-GB"),
-	)
-	p := &Page{statuses: map[string]int64{}}
-	allocator, end := chromedp.NewExecAllocator(ctx, options...)
-	p.ctx, p.close = chromedp.NewContext(allocator, chromedp.WithListener(p.note))
-	closeTab := p.close
-	p.close = func() {
-		// Cancel waits for the process, unlike the context's own end.
-		_ = chromedp.Cancel(p.ctx)
-		closeTab()
-		end()
-	}
-	if err := chromedp.Do(p.ctx, chromedp.Navigate("about:blank")); err != nil {
-		p.close()
-		return nil, fmt.Errorf("start %s: %w", program, err)
-	}
-	return p, nil
-}
-
-// Close ends the browser.
+// Close ends the tab, and waits until it is gone.
 func (p *Page) Close() { p.close() }
 
 // Show is how wide a page is and in which scheme: "light" or "dark".
@@ -128,7 +87,10 @@ func (p *Page) Await(expression string) error {
 		time.Sleep(poll)
 	}
 	text, _ := Eval[string](p, "document.body.innerText.slice(0, 2000)")
-	return fmt.Errorf("wait for %s: not within %v (%v); the page shows:\n%s", expression, patience, last, text)
+	if last == nil {
+		last = errFalse
+	}
+	return fmt.Errorf("wait for %s: %w after %v; the page shows:\n%s", expression, last, patience, text)
 }
 
 // Click clicks with the mouse on what a CSS selector finds first.

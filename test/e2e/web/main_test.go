@@ -4,6 +4,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"os"
 	"sync/atomic"
@@ -22,9 +23,22 @@ import (
 // binary is the agent, built once for all tests by TestMain.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(testutil.RunWithAgent(m, &binary)) }
+// chromium is the browser of all tests, each of which has pages of its own.
+var chromium *browser.Browser
 
-// site is a page with made-up traffic, and a browser that looks at it.
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if chromium, err = browser.Start(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer chromium.Close()
+	return testutil.RunWithAgent(m, &binary)
+}
+
+// site is a page with made-up traffic, and a browser's tab that shows it.
 type site struct {
 	*browser.Page
 	t      *testing.T
@@ -36,7 +50,7 @@ type site struct {
 	stop func() // ends the server
 }
 
-// visit serves made-up traffic of the last 40 minutes and opens a browser. At the end of
+// visit serves made-up traffic of the last 40 minutes and opens a page. At the end of
 // the test nothing may have been said on the console, and nobody else been asked.
 func visit(t *testing.T, o fakesource.Options, a server.Access) *site {
 	t.Helper()
@@ -59,7 +73,7 @@ func visit(t *testing.T, o fakesource.Options, a server.Access) *site {
 
 func launch(t *testing.T) *browser.Page {
 	t.Helper()
-	p, err := browser.Open(t.Context())
+	p, err := chromium.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
