@@ -133,9 +133,7 @@ func TestTheBaselineOutlivesARestart(t *testing.T) {
 
 func TestFindingsAreOfTheWindowAndGoWhenTheirCauseIsGone(t *testing.T) {
 	s := New(Config{Window: 10 * time.Minute})
-	paced(s, 0, 15*time.Minute, func(int) int { return 1 }, func(i int, when time.Duration) insight.Observation {
-		return plain(func(*insight.Observation) {})(i, when)
-	})
+	paced(s, 0, 15*time.Minute, func(int) int { return 1 }, plain(func(*insight.Observation) {}))
 	f := one(t, s, insight.Uncompressed)
 	if n := f.Last.Sub(f.First); n < 14*time.Minute {
 		t.Errorf("it lasted %v, want 15 min", n)

@@ -125,7 +125,7 @@ func TestForecastKnowsTheMinuteOfTheHour(t *testing.T) {
 
 func TestALastingChangeBecomesWhatIsUsual(t *testing.T) {
 	s := New(Config{})
-	paced(s, 0, 80*time.Minute, func(s int) int { return 20 + 100*min(1, s/600) }, small)
+	paced(s, 0, 80*time.Minute, func(s int) int { return 5 + 25*min(1, s/600) }, small)
 	all := eventsOf(s, "requests")
 	if len(all) != 1 || all[0].End.IsZero() || all[0].End.Sub(all[0].Time) > 35*time.Minute {
 		t.Errorf("%+v, want one that ended after half an hour", all)

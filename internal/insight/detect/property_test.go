@@ -127,11 +127,12 @@ func heap() int64 {
 
 func TestAHeavyEndpointStaysAmongMany(t *testing.T) {
 	s := New(Config{MaxEndpoints: 50})
+	heavy := plain(func(*insight.Observation) {})
 	for i := range 5000 {
 		when := time.Duration(i) * 10 * time.Millisecond
 		feed(s, unique(get(fmt.Sprintf("/p%d", i), when, 300), i))
 		if i%10 == 0 {
-			feed(s, plain(func(*insight.Observation) {})(i, when))
+			feed(s, heavy(i, when))
 		}
 	}
 	if f := one(t, s, insight.Uncompressed); f.Path != "/items" || f.Saves < 400*20000 {
