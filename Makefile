@@ -53,7 +53,7 @@ generate: .cache/deps/go .cache/deps/generate ## compile bpf/ into the committed
 
 .PHONY: test
 test: .cache/deps/go .cache/deps/build .cache/deps/test .cache/goreplay ## run all tests with the race detector; those that need root skip without it
-	$(GO) test $(TEST_FLAGS) ./...
+	$(GO) test $(TEST_FLAGS) ./test/e2e/... ./...
 
 .PHONY: test-root
 test-root: ## like test, but a test that would skip fails (root)

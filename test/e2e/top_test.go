@@ -35,7 +35,7 @@ func TestTopOfAFileIsDrivenByKeys(t *testing.T) {
 	x.press(keyEnter)
 	x.await("192.168.0.145")
 	x.press(keyEnter)
-	x.await("192.168.0.145:", "status")
+	x.await("received", "status", "took")
 	x.press(keyBack + keyBack + keyBack)
 	x.await("www.google-analytics.com")
 	x.press("?")

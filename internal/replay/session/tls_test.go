@@ -35,7 +35,10 @@ func TestTLSIsPartialAndNamedOnce(t *testing.T) {
 		_, _ = c.Read(make([]byte, 4096))
 		_, _ = c.Write([]byte("\x15\x03\x03\x00\x02\x02\x14"))
 	})
-	rude := startTarget(t, func(c *net.TCPConn) { _ = c.SetLinger(0) })
+	rude := startTarget(t, func(c *net.TCPConn) { // a reset, but not before the connection is there
+		_, _ = c.Read(make([]byte, 1))
+		_ = c.SetLinger(0)
+	})
 	var said testutil.Buffer
 	warn := func(text string) { _, _ = said.Write([]byte(text + "\n")) }
 	one, two := config(polite.addr()), config(rude.addr())
