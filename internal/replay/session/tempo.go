@@ -35,10 +35,13 @@ func (p *play) behind(e *rec.Event, due time.Time) time.Time {
 	return later(due, p.due.Add(time.Duration(e.TsNs-p.session.OpenedNs)))
 }
 
-// turn begins what follows the act e.
+// turn begins what follows the act e. While the server had said nothing more the turn goes
+// on: a target may have answered what came before in it, and that counts for its end.
 func (p *play) turn(e *rec.Event) {
 	p.reader.change((*pace).settle)
-	p.base, p.need = p.reader.forget(), e.Need
+	if e.Need != p.need {
+		p.base, p.need = p.reader.forget(), e.Need
+	}
 	p.line.RTT = time.Duration(e.RTTNs).Seconds()
 }
 
