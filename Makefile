@@ -20,7 +20,8 @@ LDFLAGS := -X main.version=$(VERSION)
 
 # The race detector costs a few times the run time: a hung test ends the run, not the patience.
 # Without the profile that the agent is built with: it would have everything compiled again.
-TEST_FLAGS ?= -race -timeout 9m -pgo=off
+# Nothing from the cache: it does not know that whole-binary tests depend on the agent.
+TEST_FLAGS ?= -race -count=1 -timeout 9m -pgo=off
 BENCH_TIME ?= 1s
 
 C_FILES := $(wildcard bpf/*.c bpf/include/*.h)
