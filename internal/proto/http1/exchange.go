@@ -11,6 +11,7 @@ type exchange struct {
 	proto.Exchange
 	next    *exchange // in the queue of those that wait for a response
 	buf     []byte    // backs Method, Host, Target and upgrade
+	hint    uint64    // see hintOf
 	upgrade []byte    // first protocol of the request's Upgrade field, lower case
 
 	head, connect         bool // by method
@@ -22,7 +23,10 @@ type exchange struct {
 // setRequest copies the request line into the exchange.
 func (x *exchange) setRequest(c *proto.Conn, r requestLine) {
 	x.Conn, x.Protocol = c, r.version.protocol()
-	x.Method, x.Target = x.copy(r.method), x.copy(r.target)
+	at := cap(r.method) - cap(r.target) // the method begins the line, the target is further on
+	line := x.copy(r.method[:at+len(r.target)])
+	x.Method, x.Target = line[:len(r.method):len(r.method)], line[at:]
+	x.hint = hintOf(x.Target)
 	x.head = string(r.method) == "HEAD"
 	x.connect = string(r.method) == "CONNECT"
 	if host := absoluteHost(x.Target); len(host) > 0 {

@@ -22,16 +22,22 @@ type head struct {
 	version version
 	status  int
 	firstNs int64
-	size    int64 // bytes so far
-	field   field // of the line before, which a folded line continues
+	size    int64  // bytes so far
+	field   field  // of the line before, which a folded line continues
+	within  bool   // field lines were read
+	host    []byte // the Host field's value, borrowed
+	upgrade []byte
+	bodyEnd
+}
 
+// bodyEnd is what field lines say about where the message ends.
+type bodyEnd struct {
 	length      int64 // Content-Length, where knownLength
 	hasLength   bool  // there was such a field
 	knownLength bool  // and it had a number
 	badLength   bool  // or it had something else, or two numbers that differ
 	coded       bool  // there was a transfer coding
 	chunked     bool  // the last one was chunked
-	upgrade     []byte
 }
 
 // readStart reads what stands between messages: empty lines (RFC 9112, 2.2)
@@ -42,7 +48,9 @@ func (h *half) readStart(b []byte) int {
 		for n < len(b) && (b[n] == '\r' || b[n] == '\n') {
 			n++
 		}
-		h.keep(b[:n])
+		if n > 0 {
+			h.keep(b[:n])
+		}
 		if n == len(b) {
 			return n
 		}
@@ -141,25 +149,72 @@ func (h *half) openSimple() {
 
 // readFields reads lines up to the empty one.
 func (h *half) readFields(b []byte) int {
-	used := 0
-	for used < len(b) {
+	used, last := 0, false
+	switch {
+	case !h.head.within:
+		h.head.within = true
+		used, last = h.knownFields(b)
+	case len(h.line) == 0:
+		used, last = h.skimFields(b)
+	}
+	h.head.size += int64(used)
+	for !last && used < len(b) {
 		line, n, whole := h.readLine(b[used:])
 		used += n
 		h.head.size += int64(n)
 		if !whole {
 			break
 		}
-		if len(line) == 0 {
-			h.line = h.line[:0]
-			h.keep(b[:used])
-			h.endHead(b[used:])
-			return used
+		if last = len(line) == 0; !last {
+			h.readField(line)
 		}
-		h.readField(line)
 		h.line = h.line[:0]
 	}
 	h.keep(b[:used])
+	if last {
+		h.endHead(b[used:])
+	}
 	return used
+}
+
+// skimFields reads the lines that are whole in b, as nearly all are, and tells how many
+// bytes that was and whether the last one was empty.
+func (h *half) skimFields(b []byte) (n int, last bool) {
+	for {
+		i := bytes.IndexByte(b[n:], '\n')
+		if i < 0 || i > h.p.f.limits.Head {
+			return n, false
+		}
+		line := b[n : n+i]
+		n += i + 1
+		switch {
+		case i == 0 || i == 1 && line[0] == '\r':
+			return n, true
+		case matters(line):
+			h.readField(trimCR(line))
+		default:
+			h.head.field = otherField
+		}
+	}
+}
+
+// matters tells by a few letters whether a line may be of a field that matters here, or
+// more of the field before. Most are not.
+func matters(line []byte) bool {
+	if len(line) < len("Host:") {
+		return true // too short to be told
+	}
+	switch line[0] {
+	case ' ', '\t':
+		return true
+	case 'h', 'H', 't', 'T':
+		return true
+	case 'u', 'U': // not User-Agent
+		return line[1]|0x20 == 'p'
+	case 'c', 'C': // not Content-Type, Connection, Cookie, ...
+		return len(line) > len("Content-L") && line[len("Content-")]|0x20 == 'l'
+	}
+	return false
 }
 
 // readField takes one field line. A line that is none is passed over: what it
@@ -170,9 +225,7 @@ func (h *half) readField(line []byte) {
 		return
 	}
 	h.head.field = otherField
-	switch line[0] | 0x20 { // most fields are none of ours, and their first letter tells
-	case 'h', 'u', 'c', 't':
-	default:
+	if !matters(line) {
 		return
 	}
 	i := bytes.IndexByte(line, ':')
@@ -193,6 +246,7 @@ func (h *half) readValue(v []byte) {
 	case hostField:
 		if h.side == proto.Client && len(v) > 0 && len(h.x.Host) == 0 {
 			h.x.setHost(v)
+			h.head.host = v
 		}
 	case upgradeField:
 		if len(h.head.upgrade) == 0 {

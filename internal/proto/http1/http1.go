@@ -39,6 +39,7 @@ const poolMax = 4096
 // goroutine.
 type Factory struct {
 	limits    Limits
+	known     *[2]known // by proto.Side
 	parsers   []*parser
 	exchanges []*exchange
 }
@@ -56,7 +57,7 @@ func NewFactory(l Limits) *Factory {
 	if l.Hold <= 0 {
 		l.Hold = 16 << 10
 	}
-	return &Factory{limits: l}
+	return &Factory{limits: l, known: new([2]known)}
 }
 
 // New returns a parser for one connection. It goes back to the factory when it

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"gortap/internal/proto"
 )
@@ -36,12 +37,35 @@ type requestLine struct {
 	version        version
 }
 
-// parseRequestLine reads a request line as lenient servers do (RFC 9112, 3):
+// exactRequestLine reads a request line that is to the letter, as nearly all are.
+func exactRequestLine(line []byte) (r requestLine, ok bool) {
+	const version = " HTTP/1.1"
+	end := len(line) - len(version)
+	if end < len("A /") || string(line[end:]) != version {
+		return r, false
+	}
+	i := tokenLen(line)
+	if i == 0 || i+1 >= end || line[i] != ' ' || isSpace(line[i+1]) || isSpace(line[end-1]) {
+		return r, false
+	}
+	r.method, r.target = line[:i], line[i+1:end]
+	return r, printable(r.target)
+}
+
+// parseRequestLine reads a request line.
+func parseRequestLine(line []byte) (r requestLine, ok bool) {
+	if r, ok = exactRequestLine(line); ok {
+		return r, true
+	}
+	return lenientRequestLine(line)
+}
+
+// lenientRequestLine reads a request line as lenient servers do (RFC 9112, 3):
 // any white space separates, the target is whatever stands between the method
 // and the version, and of the version the major number is enough. Without one
 // it is an HTTP/0.9 simple request, which needs a method in capitals and a path
 // or an absolute URI.
-func parseRequestLine(line []byte) (r requestLine, ok bool) {
+func lenientRequestLine(line []byte) (r requestLine, ok bool) {
 	i := tokenLen(line)
 	if i == 0 || i == len(line) || !isSpace(line[i]) {
 		return r, false
@@ -171,12 +195,24 @@ func isToken(c byte) bool {
 // printable reports whether a target has at least a byte and no control
 // characters. Spaces and bytes above 127 are wrong but do occur.
 func printable(b []byte) bool {
-	for _, c := range b {
+	rest := b
+	for len(rest) >= 8 && plain(binary.LittleEndian.Uint64(rest)) {
+		rest = rest[8:]
+	}
+	for _, c := range rest {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			return false
 		}
 	}
 	return len(b) > 0
+}
+
+// plain reports whether none of eight bytes is a control character. Where one is, it may
+// take the byte after it for another.
+func plain(word uint64) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	del := word ^ 0x7f*each
+	return ((word-' '*each)&^word|(del-each)&^del)&high == 0
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
