@@ -32,13 +32,7 @@ func bucketOf(ns int64) int {
 	if ns <= 0 {
 		return 0
 	}
-	// In whole numbers, because a bound belongs to the bucket below it: v is
-	// the count of units, rounded up, minus one.
-	hi, lo := bits.Mul64(uint64(ns), 1<<unitBits)
-	v, part := bits.Div64(hi, lo, 1e9)
-	if part == 0 {
-		v--
-	}
+	v := unitsBelow(uint64(ns))
 	exp := bits.Len64(v) - 1
 	switch {
 	case exp < minExp+unitBits:
@@ -47,6 +41,18 @@ func bucketOf(ns int64) int {
 		return buckets - 1
 	}
 	return 1 + (exp-minExp-unitBits)<<subBits + int(v>>(exp-subBits))&(1<<subBits-1)
+}
+
+// unitsBelow returns how many units are less than a duration. It is in whole numbers,
+// because a bound belongs to the bucket below it.
+func unitsBelow(ns uint64) uint64 {
+	if ns < 1<<(64-unitBits) { // 17 s: without a division of 128 bits
+		return (ns<<unitBits - 1) / 1e9
+	}
+	hi, lo := bits.Mul64(ns, 1<<unitBits)
+	lo, borrow := bits.Sub64(lo, 1, 0)
+	v, _ := bits.Div64(hi-borrow, lo, 1e9)
+	return v
 }
 
 // boundOf returns the upper bound of a bucket in seconds.

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	recentTargets = 256 // a power of two
+	recentTargets = 256 // a power of two; each target has two places
 	recentKey     = 104 // bytes of method and path; an entry is two cache lines
 )
 
@@ -28,14 +28,33 @@ type recentTarget struct {
 
 func newRecent() *recent { return &recent{seed: maphash.MakeSeed()} }
 
-// place returns where a request has its entry; nil for one that is too long to
-// remember. path is the target without its query.
-func (r *recent) place(method, path []byte) *recentTarget {
+// find returns the row of a request, nil where it is not remembered. path is the target
+// without its query.
+func (r *recent) find(svc *service, method, path []byte) *endpoint {
 	if len(method)+len(path) > recentKey {
 		return nil
 	}
-	return &r.entries[maphash.Bytes(r.seed, path)%recentTargets]
+	i := r.place(path)
+	for _, t := range [2]*recentTarget{&r.entries[i], &r.entries[i^1]} {
+		if t.holds(svc, method, path) {
+			return t.endpoint
+		}
+	}
+	return nil
 }
+
+// remember puts a request into the first of its places. What was there goes to the other
+// one.
+func (r *recent) remember(svc *service, method, path []byte, e *endpoint) {
+	if len(method)+len(path) > recentKey {
+		return
+	}
+	i := r.place(path)
+	r.entries[i^1] = r.entries[i]
+	r.entries[i].set(svc, method, path, e)
+}
+
+func (r *recent) place(path []byte) uint64 { return maphash.Bytes(r.seed, path) % recentTargets }
 
 // holds reports whether the entry is of this very request.
 func (t *recentTarget) holds(svc *service, method, path []byte) bool {

@@ -144,17 +144,16 @@ func (s *Shard) exchangeEndpoint(svc *service, x *proto.Exchange) *endpoint {
 		return svc.looseEndpoint(proto.NoRequest)
 	}
 	path := withoutQuery(x.Target)
-	place := s.recent.place(x.Method, path)
-	if place != nil && place.holds(svc, x.Method, path) {
-		return place.endpoint
+	if e := s.recent.find(svc, x.Method, path); e != nil {
+		return e
 	}
 	method := s.method(x.Method)
 	label, configured := s.paths.template(x.Method, x.Target)
 	e := svc.endpoint(s.names, method, label, configured)
 	if e.path == Other {
 		s.errors.overflow[pathLabel]++
-	} else if place != nil && method != Other { // each refusal counts
-		place.set(svc, x.Method, path, e)
+	} else if method != Other { // each refusal counts
+		s.recent.remember(svc, x.Method, path, e)
 	}
 	return e
 }
