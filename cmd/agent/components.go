@@ -95,11 +95,11 @@ func openJSONL(cfg *Config, log *slog.Logger) (output.Output, error) {
 }
 
 func openPackets(cfg *Config, log *slog.Logger) (output.Output, error) {
-	return output.NewPackets(output.PacketsConfig{Path: cfg.packetFiles()[0], Log: log})
+	return output.NewPackets(output.PacketsConfig{Path: cfg.packetFiles()[0], QueueSize: packetQueue(cfg), Log: log})
 }
 
 func openLink(cfg *Config, log *slog.Logger) (output.Output, error) {
-	o, err := output.NewLink(output.LinkConfig{Addr: cfg.OutputLink, Log: log})
+	o, err := output.NewLink(output.LinkConfig{Addr: cfg.OutputLink, QueueSize: packetQueue(cfg), Log: log})
 	if err != nil {
 		return nil, usageError{err}
 	}

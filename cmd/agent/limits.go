@@ -49,9 +49,46 @@ func liveSizes(cfg *Config, copyAll bool) (ringBytes, maxFlows int) {
 func fit(cfg *Config, copyAll bool) govern.Sizes {
 	shards := cmp.Or(cfg.Shards, capture.DefaultShards())
 	want := govern.Sizes{RingBytes: capture.DefaultRing(copyAll), MaxFlows: capture.DefaultMaxFlows, Buffered: int(cfg.MaxBuffered)}
+	if cfg.records() || cfg.sessions() || len(cfg.packetFiles()) > 0 || cfg.OutputLink != "" {
+		want.Records = int(cfg.RecordMaxOpen) + 2*int(cfg.RecordQueue) + int(cfg.SessionMemory)
+	}
 	s := govern.Fit(uint64(cfg.MaxMemory), shards, want)
 	s.RingBytes, s.MaxFlows = cmp.Or(int(cfg.RingSize), s.RingBytes), cmp.Or(cfg.MaxFlows, s.MaxFlows)
 	return s
+}
+
+// Parts of what --max-memory leaves for records: half for messages that are not over
+// yet, the rest for what waits on its way.
+const (
+	openPart    = 2
+	sessionPart = 4
+	packetPart  = 4
+	queuePart   = 8
+)
+
+// fitRecords makes what recording and replay may hold smaller, where --max-memory has
+// no room for as much. Of files only what waits: it is waited for, and a smaller
+// message would be lost.
+func (c *Config) fitRecords() {
+	if c.MaxMemory == 0 {
+		return
+	}
+	room := Size(fit(c, true).Records)
+	c.RecordQueue = min(c.RecordQueue, room/queuePart)
+	c.SessionMemory = min(c.SessionMemory, room/sessionPart)
+	if len(c.InputFile) > 0 {
+		return
+	}
+	c.RecordMaxOpen = min(c.RecordMaxOpen, room/openPart)
+	c.RecordMaxMessage = min(c.RecordMaxMessage, c.RecordMaxOpen/Size(cmp.Or(c.Shards, capture.DefaultShards())))
+}
+
+// packetQueue bounds the segments that wait for a file of packets; 0 for its default.
+func packetQueue(cfg *Config) int {
+	if cfg.MaxMemory == 0 {
+		return 0
+	}
+	return fit(cfg, true).Records / packetPart
 }
 
 // heapLimit is the soft limit of the Go heap, 0 for none: as configured, or what

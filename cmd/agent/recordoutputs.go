@@ -77,6 +77,7 @@ func (r *records) gorConfig(cfg *Config, log *slog.Logger) output.GorConfig {
 		Append:        cfg.OutputFileAppend,
 		MaxSize:       int64(cfg.OutputFileMaxSizeLimit),
 		FlushInterval: cfg.OutputFileFlushInterval,
+		QueueSize:     min(output.GorQueue, int(cfg.RecordQueue)),
 		Needs:         record.Needs{Requests: true, Responses: r.responses},
 		Log:           log,
 	}

@@ -19,13 +19,15 @@ type Sizes struct {
 	RingBytes int    // of each shard
 	MaxFlows  int    // in the kernel's table
 	Buffered  int    // bytes held for order
+	Records   int    // bytes of what is recorded or replayed, on its way
 	HeapBytes uint64 // a soft limit for the Go runtime
 }
 
 // Fit makes sizes smaller, where they have to be, so that together they stay within
-// limit bytes: rings get a third of what the agent does not need for itself, bytes
-// held for order an eighth of what is left, the flows the rest. What want has is an
-// upper bound.
+// limit bytes: rings get a third of what the agent does not need for itself, records a
+// quarter of what is left and as much again for their garbage, bytes held for order an
+// eighth, the flows the rest. What want has is an upper bound; the less records get,
+// the more flows there may be.
 func Fit(limit uint64, shards int, want Sizes) Sizes {
 	if limit < MinMemory {
 		limit = MinMemory
@@ -37,7 +39,9 @@ func Fit(limit uint64, shards int, want Sizes) Sizes {
 	}
 	left := rest - min(uint64(s.RingBytes*shards), rest)
 	s.Buffered = min(s.Buffered, int(left/8))
-	s.MaxFlows = min(s.MaxFlows, max(int((left-uint64(s.Buffered))/(kernelFlowBytes+userFlowBytes)), minFlows))
-	s.HeapBytes = baseBytes + left - min(uint64(s.MaxFlows)*kernelFlowBytes, left)
+	s.Records = min(s.Records, int(left/4))
+	s.MaxFlows = min(s.MaxFlows, max(int((left-uint64(s.Buffered+2*s.Records))/(kernelFlowBytes+userFlowBytes)), minFlows))
+	// What is allocated while the collector works goes beyond its limit.
+	s.HeapBytes = baseBytes + left - min(uint64(s.MaxFlows)*kernelFlowBytes+uint64(s.Records), left)
 	return s
 }

@@ -12,10 +12,10 @@ const (
 	// batchDelay is how long a segment waits for others.
 	batchDelay = 100 * time.Millisecond
 	// fullBatch is the memory at which a batch of segments is handed over, and
-	// batchQueue how many wait for the writer: 16 MiB in all.
-	fullBatch  = 256 << 10
-	batchQueue = 64
-	batchSpare = 4
+	// segmentQueue what waits for the writer by default.
+	fullBatch    = 256 << 10
+	segmentQueue = 16 << 20
+	batchSpare   = 4
 	// segmentSize is what a segment takes beside its bytes.
 	segmentSize = 112
 )
@@ -39,8 +39,12 @@ type batch struct {
 	data     []byte
 }
 
-func newBatches() *batches {
-	return &batches{queue: make(chan *batch, batchQueue), spare: make(chan *batch, batchSpare)}
+// newBatches makes a way for about limit bytes; 0 is the default.
+func newBatches(limit int) *batches {
+	if limit <= 0 {
+		limit = segmentQueue
+	}
+	return &batches{queue: make(chan *batch, max(limit/fullBatch, 1)), spare: make(chan *batch, batchSpare)}
 }
 
 func (b *batches) feed() Feed { return &packetsFeed{out: b, batch: &batch{}} }

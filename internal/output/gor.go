@@ -15,6 +15,9 @@ import (
 // ErrSizeLimit says that a recording is as large as it may be.
 var ErrSizeLimit = errors.New("the recording has its full size")
 
+// GorQueue is the default of GorConfig.QueueSize.
+const GorQueue = 32 << 20
+
 // GorConfig configures a Gor. Zero values are no limits.
 type GorConfig struct {
 	// Path is the file, "-" for Stdout, or a pattern: %Y %m %d %H %M %S %NS are
@@ -33,7 +36,7 @@ type GorConfig struct {
 	// FlushInterval is how long a record waits for others; default 100 ms, and 1 s
 	// where the file is compressed.
 	FlushInterval time.Duration
-	// QueueSize bounds the records that wait, in bytes; default 32 MiB.
+	// QueueSize bounds the records that wait, in bytes; default GorQueue.
 	QueueSize int
 	// Needs is what is recorded; the zero value means requests.
 	Needs record.Needs
@@ -77,7 +80,7 @@ func newGor(cfg GorConfig, open opener, after func(time.Duration) <-chan time.Ti
 		cfg.Now = time.Now
 	}
 	if cfg.QueueSize <= 0 {
-		cfg.QueueSize = 32 << 20
+		cfg.QueueSize = GorQueue
 	}
 	if cfg.Needs == (record.Needs{}) {
 		cfg.Needs.Requests = true

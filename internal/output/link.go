@@ -39,7 +39,9 @@ const (
 // LinkConfig configures a Link.
 type LinkConfig struct {
 	Addr string // host:port
-	Log  *slog.Logger
+	// QueueSize bounds the segments that wait, in bytes; default 16 MiB.
+	QueueSize int
+	Log       *slog.Logger
 }
 
 // Link sends the captured segments to another agent, as a pcapng stream over TCP. It
@@ -67,7 +69,7 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 	}
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
-	l := &Link{cfg: cfg, run: hex.EncodeToString(id[:]), ending: newEnding(), batches: newBatches()}
+	l := &Link{cfg: cfg, run: hex.EncodeToString(id[:]), ending: newEnding(), batches: newBatches(cfg.QueueSize)}
 	l.lost = func(b *batch) { l.drop(b, l.why()) }
 	go l.write()
 	return l, nil

@@ -15,7 +15,9 @@ import (
 // PacketsConfig configures a Packets.
 type PacketsConfig struct {
 	Path string // its extension says .pcapng or .pcap, and .gz or .zst after that
-	Log  *slog.Logger
+	// QueueSize bounds the segments that wait, in bytes; default 16 MiB.
+	QueueSize int
+	Log       *slog.Logger
 }
 
 // Packets writes the captured segments as packets of a capture file, which other
@@ -49,7 +51,7 @@ func NewPackets(cfg PacketsConfig) (*Packets, error) {
 	p := &Packets{
 		cfg:     cfg,
 		created: created,
-		batches: newBatches(),
+		batches: newBatches(cfg.QueueSize),
 		rotate:  make(chan struct{}, 1),
 		ending:  newEnding(),
 	}

@@ -32,7 +32,7 @@ func (h *held) less(i, j int) bool {
 func (h *held) push(key int64, r *Record) {
 	h.items = append(h.items, item{key, h.n, r})
 	h.n++
-	h.bytes += len(r.Data) + overhead
+	h.bytes += cap(r.Data) + overhead
 	for i := len(h.items) - 1; i > 0; {
 		up := (i - 1) / 2
 		if !h.less(i, up) {
@@ -55,7 +55,7 @@ func (h *held) pop() *Record {
 	h.items[0] = h.items[last]
 	h.items[last] = item{}
 	h.items = h.items[:last]
-	h.bytes -= len(first.Data) + overhead
+	h.bytes -= cap(first.Data) + overhead
 	for i := 0; ; {
 		down := 2*i + 1
 		if down >= last {

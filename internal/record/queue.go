@@ -58,7 +58,7 @@ func (q *Queue) tryPut(r *Record) (ok, closed bool) {
 		signal(q.freed) // for whoever else waits
 		return false, true
 	}
-	size := len(r.Data) + overhead
+	size := cap(r.Data) + overhead
 	if q.n > 0 && q.bytes+size > q.limit {
 		return false, false
 	}
@@ -112,7 +112,7 @@ func (q *Queue) tryTake() (r *Record, closed bool) {
 	q.items[q.head] = nil
 	q.head = (q.head + 1) % len(q.items)
 	q.n--
-	q.bytes -= len(r.Data) + overhead
+	q.bytes -= cap(r.Data) + overhead
 	signal(q.freed)
 	if q.n > 0 {
 		signal(q.filled)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -51,17 +52,49 @@ func field(t *testing.T, path, name string) (n uint64) {
 	return n
 }
 
-// More load and more connections than --max-memory has room for do not take more.
+// More load, more connections and more to record than --max-memory has room for do not
+// take more.
 func TestMemoryStaysBelowItsLimit(t *testing.T) {
-	const limit = 64 << 20
-	p := testutil.Pair(t, 1)
-	stopNginx := testutil.Nginx(t, p.Server, lab.NginxOptions{Files: nginxFiles})
-	a := start(t, p.Server, "--max-memory", "64MiB", "--interface", lab.Device, "--bpf-filter", "tcp port 80")
-	wrkClient(t, p.Client)
-	// Each request has a connection of its own, which the kernel's table remembers.
-	if _, err := p.Client.Run(t.Context(), "wrk", "-t1", "-c200", "-d4s", "-H", "Connection: close", serverURL("/small.txt")); err != nil {
+	for name, tc := range map[string]struct {
+		flags []string
+		load  func(*testing.T, *lab.Namespace)
+	}{
+		"requests, and a connection for each": {nil, func(t *testing.T, n *lab.Namespace) {
+			wrkClient(t, n)
+			wrkFor(t, n, "-d4s", "-H", "Connection: close", serverURL("/small.txt"))
+		}},
+		"200,000 connections": {nil, func(t *testing.T, n *lab.Namespace) {
+			newCrowd(t, n).connect(t, 0, 200_000, 100_000)
+		}},
+		"a recording": {[]string{"--output-file", "rec.gor", "--input-raw-track-response"}, func(t *testing.T, n *lab.Namespace) {
+			wrkFor(t, n, "-d3s", serverURL("/big.bin"))
+		}},
+		"packets": {[]string{"--output-file", "rec.pcapng"}, func(t *testing.T, n *lab.Namespace) {
+			wrkFor(t, n, "-d3s", serverURL("/big.bin"))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, f := range tc.flags {
+				if f == "--output-file" {
+					tc.flags[i+1] = filepath.Join(t.TempDir(), tc.flags[i+1])
+				}
+			}
+			staysBelow(t, 64<<20, tc.flags, tc.load)
+		})
+	}
+}
+
+func wrkFor(t *testing.T, n *lab.Namespace, args ...string) {
+	if _, err := n.Run(t.Context(), "wrk", append([]string{"-t1", "-c200"}, args...)...); err != nil {
 		t.Errorf("wrk: %v", err)
 	}
+}
+
+func staysBelow(t *testing.T, limit uint64, flags []string, load func(*testing.T, *lab.Namespace)) {
+	p := testutil.Pair(t, 1)
+	stopNginx := testutil.Nginx(t, p.Server, lab.NginxOptions{Files: nginxFiles})
+	a := start(t, p.Server, append(flags, "--max-memory", strconv.FormatUint(limit, 10), "--interface", lab.Device, "--bpf-filter", "tcp port 80")...)
+	load(t, p.Client)
 	own, maps := memory(t, a.cmd.Process.Pid)
 	t.Logf("%.1f MiB resident, %.1f MiB of maps and rings, %v flows", float64(own)/(1<<20), float64(maps)/(1<<20), a.sum("gor_flows"))
 	if maps < 8<<20 || own == 0 {
