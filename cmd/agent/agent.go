@@ -89,6 +89,7 @@ func runAgent(ctx context.Context, e env, cfg *Config) (err error) {
 	if limit := heapLimit(cfg); limit > 0 {
 		debug.SetMemoryLimit(limit)
 	}
+	cfg.fitRecords()
 	a := newAgent(e, cfg)
 	defer func() { err = errors.Join(err, a.close()) }()
 	if err := a.open(); err != nil {
@@ -287,18 +288,20 @@ func (a *agent) announce(ctx context.Context) {
 		case <-time.After(readyPoll):
 		}
 	}
-	where := ""
+	where, args := "", []any{"version", version, "source", a.input.describe()}
 	if a.web != nil {
 		where = fmt.Sprintf("; metrics on %s/metrics", a.web.URL())
+		args = append(args, "metrics", a.web.URL()+"/metrics")
 		switch {
 		case a.insights == nil:
 		case a.web.PageOff() != "":
 			a.log.Warn(a.web.PageOff())
 		default:
 			where += fmt.Sprintf(", page on %s/", a.web.URL())
+			args = append(args, "page", a.web.URL()+"/")
 		}
 	}
-	fmt.Fprintf(a.env.stderr, "gortap %s: %s%s\n", version, a.input.describe(), where)
+	a.say(fmt.Sprintf("gortap %s: %s%s\n", version, a.input.describe(), where), "started", args...)
 }
 
 // reopenOutputs answers SIGHUP, which log rotation sends.

@@ -50,6 +50,7 @@ func (a *agent) tellDryRun() {
 	if h.records > 0 {
 		from = time.Unix(0, h.firstNs).UTC().Format(time.RFC3339Nano)
 	}
-	fmt.Fprintf(a.env.stderr, "%-12s%d records, %d of them requests, from %s for %s; plays for %s\n", "recording",
-		h.records, h.requests, from, span.Round(time.Millisecond), plays.Round(time.Millisecond))
+	a.say(fmt.Sprintf("%-12s%d records, %d of them requests, from %s for %s; plays for %s\n", "recording",
+		h.records, h.requests, from, span.Round(time.Millisecond), plays.Round(time.Millisecond)),
+		"recording", "records", h.records, "requests", h.requests, "from", from, "seconds", span.Seconds(), "plays_seconds", plays.Seconds())
 }

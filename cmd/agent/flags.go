@@ -102,7 +102,7 @@ func agentFlags(f *pflag.FlagSet) {
 	f.Duration("exit-after", 0, "stop after so long; 0: run until a signal, or until the files end")
 	f.String("summary", "", "write a JSON summary at the end to `PATH`, or - for stdout")
 	f.Var(&memory, "go-memory-limit", "soft limit of the agent's heap; 0: none")
-	f.String("log-format", "text", "log lines on stderr as text or json")
+	f.String("log-format", "text", "lines on stderr as text or json, start and summary included")
 	f.Bool("verbose", false, "log more, with the verifier's log where it refuses a program")
 	f.String("config", "", "read settings from YAML `FILE`; flags and GOR_* environment variables win over it")
 }

@@ -87,6 +87,18 @@ func resentOf(s *account.Shard) intake.Resent {
 	}
 }
 
+// summary tells how much of the exchanges was looked at.
+func (in *insights) summary() *output.Insight {
+	st := in.intake.Stats()
+	s := &output.Insight{Taken: st.Taken, Missing: map[string]uint64{}}
+	for why, n := range st.Missing {
+		if n > 0 {
+			s.Missing[intake.Reason(why).String()] = n
+		}
+	}
+	return s
+}
+
 // source is what shows ask; nil where there is none.
 func (a *agent) source() insight.Source {
 	if a.insights == nil {

@@ -60,7 +60,9 @@ func run(ctx context.Context, e env, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(e.stderr, "agent: %v\n", err)
+	if !errors.As(err, new(loggedError)) {
+		fmt.Fprintf(e.stderr, "agent: %v\n", err)
+	}
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
@@ -93,7 +95,7 @@ on --listen, as a live table on a terminal, and as JSON lines.`,
 			if err != nil {
 				return err
 			}
-			return runAgent(cmd.Context(), e, cfg)
+			return logged(runAgent(cmd.Context(), e, cfg), e.stderr, cfg)
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -61,7 +61,7 @@ func (r *records) outcomes() []output.Outcome {
 	var all []output.Outcome
 	for _, o := range r.outputs {
 		st := o.Stats()
-		sum := output.Outcome{Name: o.name, Sent: st.Done, Dropped: map[string]uint64{}}
+		sum := output.Outcome{Name: o.name, Taken: st.Taken, Sent: st.Done, Dropped: map[string]uint64{}}
 		for _, c := range st.Dropped {
 			if c.N > 0 {
 				sum.Dropped[c.Reason] += c.N

@@ -214,10 +214,10 @@ func (a *agent) writeReports(s *output.Summary) error {
 			err = errors.Join(err, e)
 			continue
 		}
-		fmt.Fprintf(a.env.stderr, "%-12s%s\n", "report", path)
+		a.say(fmt.Sprintf("%-12s%s\n", "report", path), "report", "path", path)
 	}
 	if err == nil {
-		fmt.Fprintf(a.env.stderr, "%-12s%s\n", "", made.Headline())
+		a.say(fmt.Sprintf("%-12s%s\n", "", made.Headline()), "report", "headline", made.Headline())
 	}
 	return err
 }

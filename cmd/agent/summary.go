@@ -18,7 +18,7 @@ func (a *agent) writeSummary() error {
 	if a.wantsTable() {
 		a.finalTable()
 	}
-	fmt.Fprint(a.env.stderr, s.Text())
+	a.say(s.Text(), "summary", "summary", s)
 	a.tellDryRun()
 	err := a.writeReports(s)
 	switch a.cfg.Summary {
@@ -51,6 +51,9 @@ func (a *agent) summarize() *output.Summary {
 	}
 	for _, o := range a.outputs {
 		s.AddOutput(o)
+	}
+	if a.insights != nil {
+		s.Insight = a.insights.summary()
 	}
 	if a.records != nil {
 		s.Records = a.records.volumes()

@@ -35,7 +35,8 @@ type Summary struct {
 	Exchanges uint64 `json:"exchanges"`
 	// Sampled says that connections were only counted, so that Exchanges and
 	// Messages are not all there were. ExchangesEstimate is: as many more as
-	// there were more bytes. SampleRatio is the share of connections copied from.
+	// there were more bytes. SampleRatio is the share of new connections
+	// that is copied from at the end; while Degraded it was another.
 	Sampled           bool    `json:"sampled"`
 	SampleRatio       float64 `json:"sample_ratio"`
 	ExchangesEstimate uint64  `json:"exchanges_estimate"`
@@ -55,6 +56,8 @@ type Summary struct {
 	UnreconciledBytes   uint64    `json:"unreconciled_bytes"`
 	Outputs             []Outcome `json:"outputs"`
 	Records             *Records  `json:"records,omitempty"` // where something records or replays
+	// Insight is what of the exchanges insight saw; nil where it is off.
+	Insight *Insight `json:"insight,omitempty"`
 	// Sessions are the targets of whole connections, where there are any.
 	Sessions []Sessions `json:"sessions,omitempty"`
 	// Datagrams are the targets of UDP requests.
@@ -97,9 +100,17 @@ type Degradation struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Outcome is what became of one output's exchanges.
+// Insight is how many exchanges were looked at for findings and lists.
+type Insight struct {
+	Taken   uint64            `json:"taken"`
+	Missing map[string]uint64 `json:"missing"` // of those, by reason
+}
+
+// Outcome is what became of one output's exchanges. Once the output has ended, Taken is
+// Sent plus all that was dropped.
 type Outcome struct {
 	Name    string            `json:"name"`
+	Taken   uint64            `json:"taken"`
 	Sent    uint64            `json:"sent"`
 	Dropped map[string]uint64 `json:"dropped"` // by reason
 	// LagSeconds is how late a replay was at most; null for other outputs.
@@ -152,7 +163,7 @@ func byReason(counts []uint64) map[string]uint64 {
 // AddOutput fills in an output that takes exchanges.
 func (s *Summary) AddOutput(o Output) {
 	stats := o.Stats()
-	sum := Outcome{Name: o.Name(), Sent: stats.Written, Dropped: map[string]uint64{}}
+	sum := Outcome{Name: o.Name(), Taken: stats.Taken, Sent: stats.Written, Dropped: map[string]uint64{}}
 	for why, n := range stats.Dropped {
 		if n > 0 {
 			sum.Dropped[DropReason(why).String()] = n
@@ -161,9 +172,10 @@ func (s *Summary) AddOutput(o Output) {
 	s.Outputs = append(s.Outputs, sum)
 }
 
-// WriteJSON writes the summary as one line.
-func (s *Summary) WriteJSON(w io.Writer) error {
-	out := *s
+// MarshalJSON writes the fields, lists and maps that are empty too.
+func (s *Summary) MarshalJSON() ([]byte, error) {
+	type fields Summary // without this method
+	out := fields(*s)
 	// Empty lists and maps, not null: a script need not tell them apart.
 	out.Dropped = append([]Drop{}, s.Dropped...)
 	out.Degraded = append([]Degradation{}, s.Degraded...)
@@ -174,7 +186,12 @@ func (s *Summary) WriteJSON(w io.Writer) error {
 	if out.Incomplete == nil {
 		out.Incomplete = map[string]uint64{}
 	}
-	if err := json.NewEncoder(w).Encode(&out); err != nil {
+	return json.Marshal(&out)
+}
+
+// WriteJSON writes the summary as one line.
+func (s *Summary) WriteJSON(w io.Writer) error {
+	if err := json.NewEncoder(w).Encode(s); err != nil {
 		return fmt.Errorf("write summary: %w", err)
 	}
 	return nil
@@ -203,7 +220,7 @@ func (s *Summary) Text() string {
 		row("exchanges", "%d in %d messages", s.Exchanges, s.Messages)
 	}
 	if s.Sampled && s.Exchanges > 0 {
-		row("", "of a sample of %.3g%% of the connections; about %d in all, estimated by bytes", s.SampleRatio*100, s.ExchangesEstimate)
+		row("", "of %s; about %d in all, estimated by bytes", s.sampleText(), s.ExchangesEstimate)
 	}
 	for _, why := range slices.Sorted(maps.Keys(s.Incomplete)) {
 		if s.RequestsOnly && (why == proto.NoResponse.String() || why == proto.Unfinished.String()) {
@@ -218,6 +235,9 @@ func (s *Summary) Text() string {
 				row("dropped", "%d records: %s, %s", d.Records, d.Stage, d.Reason)
 			}
 		}
+	}
+	if s.Insight != nil && len(s.Insight.Missing) > 0 {
+		row("insight", "%d exchanges%s", s.Insight.Taken, missingText(s.Insight.Missing))
 	}
 	for _, d := range s.Degraded {
 		row("degraded", "%.1f s at level %s: less was copied to stay within limits", d.Seconds, d.Level)
@@ -238,6 +258,15 @@ func (s *Summary) Text() string {
 		row("error", "%d bytes more in messages than the capture counted (please report this)", s.ReconcileErrorBytes)
 	}
 	return b.String()
+}
+
+// sampleText says what share of the connections was looked into. Where the agent
+// stepped back meanwhile, no single number does.
+func (s *Summary) sampleText() string {
+	if len(s.Degraded) > 0 {
+		return "a sample of the connections that changed with the levels below"
+	}
+	return fmt.Sprintf("a sample of %.3g%% of the connections", s.SampleRatio*100)
 }
 
 // String is "12 packets, 3.40 kB".
@@ -272,6 +301,15 @@ func (o *Outcome) timesText() string {
 
 func secondsText(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(10 * time.Microsecond).String()
+}
+
+// missingText is ", 40 over-rate, 3 queue-full".
+func missingText(missing map[string]uint64) string {
+	var b strings.Builder
+	for _, why := range slices.Sorted(maps.Keys(missing)) {
+		fmt.Fprintf(&b, ", %d %s", missing[why], why)
+	}
+	return b.String()
 }
 
 func dropText(dropped map[string]uint64) string {

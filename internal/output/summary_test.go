@@ -33,6 +33,7 @@ func testSummary(t *testing.T) *Summary {
 	s.AddAccount(totals)
 	s.AddOutput(&JSONL{cfg: JSONLConfig{Path: "x"}, writer: &writer{}})
 	out := &JSONL{cfg: JSONLConfig{Path: "-"}, writer: &writer{}}
+	out.taken.Store(7)
 	out.writer.written.Store(6)
 	out.drop(1, NoSpace)
 	s.AddOutput(out)
@@ -49,8 +50,8 @@ func TestSummaryAsJSON(t *testing.T) {
 		`"dropped":[{"stage":"ring","reason":"full","packets":10,"bytes":20000},{"stage":"decode","reason":"fragment","packets":0,"bytes":0}],` +
 		`"network_bytes":120000,"tcp_payload_bytes":110000,"retransmitted_bytes":5,"message_bytes":90000,"unattributed_bytes":{"lost":20000},` +
 		`"exchanges":7,"sampled":false,"sample_ratio":0,"exchanges_estimate":7,"messages":13,"incomplete":{"lost":2,"no-response":1},"degraded":[],"reconcile_error_bytes":0,"unreconciled_bytes":0,` +
-		`"outputs":[{"name":"jsonl:x","sent":0,"dropped":{},"lag_seconds":null,"lag_p99_seconds":null},` +
-		`{"name":"jsonl:-","sent":6,"dropped":{"no-space":1},"lag_seconds":null,"lag_p99_seconds":null}]}` + "\n"
+		`"outputs":[{"name":"jsonl:x","taken":0,"sent":0,"dropped":{},"lag_seconds":null,"lag_p99_seconds":null},` +
+		`{"name":"jsonl:-","taken":7,"sent":6,"dropped":{"no-space":1},"lag_seconds":null,"lag_p99_seconds":null}]}` + "\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}
@@ -128,11 +129,26 @@ func TestSummaryOfASampleIsAnEstimate(t *testing.T) {
 	if text := s.Text(); !strings.Contains(text, "sample of 10% of the connections; about 100 in all") {
 		t.Errorf("text does not say that it is an estimate:\n%s", text)
 	}
+	s.Degraded = []Degradation{{"short", 1}}
+	if text := s.Text(); strings.Contains(text, "10%") || !strings.Contains(text, "sample of the connections that changed with the levels below; about 100 in all") {
+		t.Errorf("one share is told where there were several:\n%s", text)
+	}
 	totals.Unattributed[proto.Unsampled] = 10_000 // nothing to estimate from
 	totals.Exchanges = 0
 	s.AddAccount(totals)
 	if !s.Sampled || s.ExchangesEstimate != 0 {
 		t.Errorf("sampled %v, estimate %d, want true, 0", s.Sampled, s.ExchangesEstimate)
+	}
+}
+
+func TestWhatInsightMissedIsTold(t *testing.T) {
+	s := Summary{Insight: &Insight{Taken: 50, Missing: map[string]uint64{"queue-full": 3, "over-rate": 40}}}
+	if text := s.Text(); !strings.Contains(text, "insight     50 exchanges, 40 over-rate, 3 queue-full\n") {
+		t.Errorf("it is not in\n%s", text)
+	}
+	s.Insight.Missing = nil
+	if text := s.Text(); strings.Contains(text, "insight") {
+		t.Errorf("nothing was missed, and it is told:\n%s", text)
 	}
 }
 

@@ -43,8 +43,12 @@ func quality(s *output.Summary, records bool) []Remark {
 		add(LevelNote, "%s of %s messages are incomplete: %s.", wording.Grouped(n), wording.Grouped(s.Messages), reasons(s.Incomplete, func(n uint64) string { return wording.Grouped(n) }))
 	}
 	if s.Sampled {
+		share := wording.Percent(s.SampleRatio)
+		if len(s.Degraded) > 0 {
+			share = "a part" // which changed with the levels
+		}
 		add(LevelWarning, "Only %s of the connections were looked into: exchanges, clients and findings are of those, about %s exchanges in all. Bytes of services are of all.",
-			wording.Percent(s.SampleRatio), wording.Count(float64(s.ExchangesEstimate)))
+			share, wording.Count(float64(s.ExchangesEstimate)))
 	}
 	if s.RequestsOnly {
 		add(LevelWarning, "The recording has requests only: there is nothing to tell about responses (record with --input-raw-track-response).")

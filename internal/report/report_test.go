@@ -96,6 +96,10 @@ func TestLossesAreTold(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
+	s.Degraded = []output.Degradation{{Level: "sample-1/2", Seconds: 3}}
+	if out := text(t, collect(t, incident.New(), s), TextOptions{Width: 200}); !strings.Contains(out, "! Only a part of the connections") {
+		t.Errorf("one share is told where there were several:\n%s", out)
+	}
 	if page := markup(t, r); !strings.Contains(page, "losses or limits that matter") {
 		t.Error("the page does not warn at its top")
 	}

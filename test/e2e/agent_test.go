@@ -245,6 +245,7 @@ type outputOf struct {
 	Name    string            `json:"name"`
 	Lag     *float64          `json:"lag_seconds"`
 	LagP99  *float64          `json:"lag_p99_seconds"`
+	Taken   uint64            `json:"taken"`
 	Sent    uint64            `json:"sent"`
 	Dropped map[string]uint64 `json:"dropped"`
 }
@@ -269,7 +270,8 @@ func (a *agent) readSummary() summaryOf {
 	return s
 }
 
-// conserved checks matched = delivered + dropped, in packets and in bytes.
+// conserved checks matched = delivered + dropped, in packets and in bytes, and of each
+// output taken = sent + dropped.
 func (s *summaryOf) conserved(t *testing.T) {
 	t.Helper()
 	sum := s.Delivered
@@ -279,5 +281,10 @@ func (s *summaryOf) conserved(t *testing.T) {
 	}
 	if sum != s.Matched {
 		t.Errorf("matched %+v, delivered and dropped %+v: %+v", s.Matched, sum, s.Dropped)
+	}
+	for _, o := range s.Outputs {
+		if o.Taken != o.Sent+total(o.Dropped) {
+			t.Errorf("%s took %d, sent %d and dropped %v", o.Name, o.Taken, o.Sent, o.Dropped)
+		}
 	}
 }
