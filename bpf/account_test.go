@@ -263,10 +263,10 @@ func (k *kernel) play(t *testing.T, moves []segment, want tally, ends bool) {
 		wantBytes[dir] += uint64(ipv4Len + tcpLen + len(s.payload))
 	}
 	f := k.flow()
-	c, s := f.Dirs[flow.FromB], f.Dirs[flow.FromA]
+	c, s := sent(&f, flow.FromB), sent(&f, flow.FromA)
 	got := tally{
-		ClientPayload: c.Payload, ClientRetrans: c.Retrans,
-		ServerPayload: s.Payload, ServerRetrans: s.Retrans,
+		ClientPayload: c.payload, ClientRetrans: c.retrans,
+		ServerPayload: s.payload, ServerRetrans: s.retrans,
 		Lost: k.moved()["OUT_OF_WINDOW"].Packets,
 	}
 	if ends {
@@ -296,12 +296,12 @@ func TestTimeOfTheLastPacketGoesForward(t *testing.T) {
 		before := monotonic(t)
 		k.show(k.ingress(), s.frame(), 0)
 		f := k.flow()
-		if exact := len(s.payload) > 0 || s.flags.Has(flow.SYN|flow.FIN); exact && f.LastNs < before {
-			t.Errorf("packet %d: last packet at %d, but it came after %d", i, f.LastNs, before)
+		if exact := len(s.payload) > 0 || s.flags.Has(flow.SYN|flow.FIN); exact && lastNs(&f) < before {
+			t.Errorf("packet %d: last packet at %d, but it came after %d", i, lastNs(&f), before)
 		}
-		if f.LastNs < last || f.LastNs+tick < before || f.LastNs > monotonic(t) {
-			t.Errorf("packet %d: last packet at %d, the one before at %d, now %d", i, f.LastNs, last, before)
+		if lastNs(&f) < last || lastNs(&f)+tick < before || lastNs(&f) > monotonic(t) {
+			t.Errorf("packet %d: last packet at %d, the one before at %d, now %d", i, lastNs(&f), last, before)
 		}
-		last = f.LastNs
+		last = lastNs(&f)
 	}
 }

@@ -19,7 +19,12 @@
 #include "config.h"
 #include "maps.h"
 #include "parse.h"
+#include "lock.h"
 #include "window.h"
+#include "emission.h"
+#include "table.h"
+#include "hold.h"
+#include "payload.h"
 #include "account.h"
 #include "turnless.h"
 #include "wake.h"
@@ -31,6 +36,8 @@ const enum dir *unused_dir __attribute__((unused));
 const enum mark *unused_mark __attribute__((unused));
 const enum depth *unused_depth __attribute__((unused));
 const enum outcome *unused_outcome __attribute__((unused));
+const enum lock_state *unused_lock_state __attribute__((unused));
+const enum dir_flag *unused_dir_flag __attribute__((unused));
 const enum command *unused_command __attribute__((unused));
 const enum event_type *unused_event_type __attribute__((unused));
 const struct event *unused_event __attribute__((unused));
@@ -70,14 +77,7 @@ __noinline int account(struct segment *s, __u32 hook, struct emission *em)
 	f = find_flow(s, hash, em);
 	if (!f)
 		return OUT_FLOW_TABLE_FULL;
-	bpf_spin_lock(&f->lock);
-	if (f->dead || f->hash != hash)
-		outcome = OUT_EVICTING;
-	else if (is_replay(f, s, em))
-		outcome = pass_replay(f, s, em);
-	else
-		outcome = book(f, s, hook, em);
-	bpf_spin_unlock(&f->lock);
+	outcome = book_locked(f, s, hook, em, lock_of(hash));
 	if (cfg_windows && em->window_max) /* a round trip is measured by it */
 		em->ts_ns = bpf_ktime_get_ns();
 	return outcome;
@@ -177,18 +177,39 @@ int xdp_l3(struct xdp_md *ctx)
 /* Forgets a flow that is_untold: there is nothing to say of it. */
 static __always_inline int forget(struct flow *f, const struct flow_key *key, __u64 idle_before)
 {
-	bool idle;
-
-	bpf_spin_lock(&f->lock);
-	idle = !f->dead && f->last_ns < idle_before && is_untold(f);
-	f->dead |= idle;
-	bpf_spin_unlock(&f->lock);
-	return idle && !bpf_map_delete_elem(&flows, key);
+	if (!end_flow(f, idle_before))
+		return 0;
+	if (!is_untold(f)) {
+		revive(f, f->dirs[0].lock & ~LOCK_STATE);
+		return 0;
+	}
+	return !bpf_map_delete_elem(&flows, key);
 }
 
-/* Writes the flow's last record and forgets it. The lock makes the copy final:
- * whoever finds the flow after it sees that it is dead. The record is reserved
- * before: where there is no room the flow lives on, and is tried again. */
+/* Puts together the last record of a flow that has ended. */
+static __always_inline void sum_up(struct flow_end *e, const struct flow *f,
+				   const struct flow_key *key)
+{
+	__builtin_memset(e, 0, sizeof(*e));
+	e->ts_ns = bpf_ktime_get_ns();
+	e->type = EVENT_FLOW_END;
+	e->key = *key;
+	e->opener = f->opener;
+	e->opener_known = f->opener_known;
+	e->unsampled = f->unsampled;
+	e->first_ns = f->first_ns;
+	e->last_ns = last_ns(f);
+	e->skip = f->skip;
+	for (int i = 0; i < 2; i++) {
+		e->dirs[i].packets = f->dirs[i].packets;
+		e->dirs[i].bytes = f->dirs[i].bytes;
+		e->dirs[i].payload = f->dirs[i].payload;
+		e->dirs[i].retrans = f->rare[i].retrans;
+	}
+}
+
+/* Writes the flow's last record and forgets it. The record is reserved before: where
+ * there is no room the flow lives on, and is tried again. */
 __noinline int evict(const struct flow_key *key, __u64 idle_before)
 {
 	struct flow_end *e;
@@ -199,7 +220,7 @@ __noinline int evict(const struct flow_key *key, __u64 idle_before)
 	if (!key)
 		return 0;
 	f = bpf_map_lookup_elem(&flows, key);
-	if (!f || f->last_ns >= idle_before)
+	if (!f || last_ns(f) >= idle_before)
 		return 0;
 	if (is_untold(f))
 		return forget(f, key, idle_before);
@@ -208,32 +229,11 @@ __noinline int evict(const struct flow_key *key, __u64 idle_before)
 	e = ring ? bpf_ringbuf_reserve(ring, sizeof(*e), 0) : NULL;
 	if (!e)
 		return 0;
-	__builtin_memset(e, 0, sizeof(*e));
-	e->ts_ns = bpf_ktime_get_ns();
-	e->type = EVENT_FLOW_END;
-	e->key = *key;
-
-	bpf_spin_lock(&f->lock);
-	if (f->dead || f->last_ns >= idle_before) {
-		bpf_spin_unlock(&f->lock);
+	if (!end_flow(f, idle_before)) {
 		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 		return 0;
 	}
-	f->dead = 1;
-	e->opener = f->opener;
-	e->opener_known = f->opener_known;
-	e->unsampled = f->unsampled;
-	e->first_ns = f->first_ns;
-	e->last_ns = f->last_ns;
-	e->skip = f->skip;
-	for (int i = 0; i < 2; i++) {
-		e->dirs[i].packets = f->dirs[i].packets;
-		e->dirs[i].bytes = f->dirs[i].bytes;
-		e->dirs[i].payload = f->dirs[i].payload;
-		e->dirs[i].retrans = f->dirs[i].retrans;
-	}
-	bpf_spin_unlock(&f->lock);
-
+	sum_up(e, f, key);
 	bpf_map_delete_elem(&flows, key);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	return 1;

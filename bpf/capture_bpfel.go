@@ -37,6 +37,18 @@ type CaptureCounter struct {
 	Bytes   uint64
 }
 
+type CaptureDirFlag uint32
+
+const (
+	CaptureDirFlagDIR_SEEN      CaptureDirFlag = 1
+	CaptureDirFlagDIR_SEQ       CaptureDirFlag = 2
+	CaptureDirFlagDIR_ACK       CaptureDirFlag = 4
+	CaptureDirFlagDIR_TURN      CaptureDirFlag = 8
+	CaptureDirFlagDIR_FIN       CaptureDirFlag = 16
+	CaptureDirFlagDIR_SYN       CaptureDirFlag = 32
+	CaptureDirFlagDIR_SYN_WAITS CaptureDirFlag = 64
+)
+
 type CaptureDraft struct {
 	_     structs.HostLayout
 	Event CaptureEvent
@@ -71,52 +83,49 @@ const (
 )
 
 type CaptureFlow struct {
-	_    structs.HostLayout
-	Lock struct {
-		_   structs.HostLayout
-		Val uint32
-	}
-	Hash        uint32
-	LastNs      uint64
+	_           structs.HostLayout
+	FirstNs     uint64
 	Shard       uint8
-	Turn        uint8
 	Opener      uint8
 	OpenerKnown uint8
 	Depth       uint8
 	Closed      uint8
-	Dead        uint8
 	Unsampled   uint8
 	Replay      uint8
 	Skipping    uint8
-	WindowMax   uint16
-	WindowTick  uint32
+	LongAnswers uint8
+	Pad0        [15]uint8
 	Dirs        [2]struct {
-		_        structs.HostLayout
-		Packets  uint64
-		Bytes    uint64
-		Payload  uint64
-		Retrans  uint64
-		Nxt      uint32
-		Isn      uint32
-		TurnSeq  uint32
-		Ack      uint32
-		Owner    uint32
-		OowNxt   uint32
-		Holes    uint8
-		Seen     uint8
-		SeqKnown uint8
-		AckKnown uint8
-		Fin      uint8
-		Syn      uint8
-		SynWaits uint8
-		Slow     uint8
+		_       structs.HostLayout
+		Lock    uint64
+		Packets uint64
+		Bytes   uint64
+		Payload uint64
+		LastNs  uint64
+		Nxt     uint32
+		TurnSeq uint32
+		TurnAck uint32
+		Ack     uint32
+		Owner   uint32
+		Flags   uint8
+		Holes   uint8
+		Pad     [2]uint8
 	}
-	Skip    CaptureSkip
-	FirstNs uint64
-	Holes   [2]struct {
-		_     structs.HostLayout
-		Start [4]uint32
-		End   [4]uint32
+	Skip CaptureSkip
+	Told uint64
+	Pad1 [3]uint64
+	Rare [2]struct {
+		_          structs.HostLayout
+		Retrans    uint64
+		Isn        uint32
+		OowNxt     uint32
+		WindowTick uint32
+		WindowMax  uint16
+		Slow       uint8
+		Pad0       uint8
+		HoleStart  [4]uint32
+		HoleEnd    [4]uint32
+		Pad1       uint64
 	}
 }
 
@@ -150,9 +159,17 @@ type CaptureFlowKey struct {
 	Net   uint32
 }
 
+type CaptureLockState uint32
+
+const (
+	CaptureLockStateLOCK_FREE  CaptureLockState = 0
+	CaptureLockStateLOCK_TAKEN CaptureLockState = 1
+	CaptureLockStateLOCK_ENDED CaptureLockState = 2
+)
+
 type CaptureNewFlow struct {
 	_     structs.HostLayout
-	Words [33]uint64
+	Words [44]uint64
 }
 
 type CaptureOutcome uint32
@@ -172,8 +189,9 @@ const (
 	CaptureOutcomeOUT_EVICTING        CaptureOutcome = 11
 	CaptureOutcomeOUT_OUT_OF_WINDOW   CaptureOutcome = 12
 	CaptureOutcomeOUT_COPY_FAILED     CaptureOutcome = 13
-	CaptureOutcomeOUT_MAX             CaptureOutcome = 14
-	CaptureOutcomeOUT_PARSED          CaptureOutcome = 14
+	CaptureOutcomeOUT_CONTENDED       CaptureOutcome = 14
+	CaptureOutcomeOUT_MAX             CaptureOutcome = 15
+	CaptureOutcomeOUT_PARSED          CaptureOutcome = 15
 )
 
 type CaptureSkip struct {
@@ -214,9 +232,11 @@ const (
 	CaptureVarUnusedControlInput = "unused_control_input"
 	CaptureVarUnusedDepth        = "unused_depth"
 	CaptureVarUnusedDir          = "unused_dir"
+	CaptureVarUnusedDirFlag      = "unused_dir_flag"
 	CaptureVarUnusedEvent        = "unused_event"
 	CaptureVarUnusedEventType    = "unused_event_type"
 	CaptureVarUnusedFlowEnd      = "unused_flow_end"
+	CaptureVarUnusedLockState    = "unused_lock_state"
 	CaptureVarUnusedMark         = "unused_mark"
 	CaptureVarUnusedOutcome      = "unused_outcome"
 )
@@ -297,9 +317,11 @@ type CaptureVariableSpecs struct {
 	UnusedControlInput *ebpf.VariableSpec `ebpf:"unused_control_input"`
 	UnusedDepth        *ebpf.VariableSpec `ebpf:"unused_depth"`
 	UnusedDir          *ebpf.VariableSpec `ebpf:"unused_dir"`
+	UnusedDirFlag      *ebpf.VariableSpec `ebpf:"unused_dir_flag"`
 	UnusedEvent        *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedEventType    *ebpf.VariableSpec `ebpf:"unused_event_type"`
 	UnusedFlowEnd      *ebpf.VariableSpec `ebpf:"unused_flow_end"`
+	UnusedLockState    *ebpf.VariableSpec `ebpf:"unused_lock_state"`
 	UnusedMark         *ebpf.VariableSpec `ebpf:"unused_mark"`
 	UnusedOutcome      *ebpf.VariableSpec `ebpf:"unused_outcome"`
 }
@@ -356,9 +378,11 @@ type CaptureVariables struct {
 	UnusedControlInput *ebpf.Variable `ebpf:"unused_control_input"`
 	UnusedDepth        *ebpf.Variable `ebpf:"unused_depth"`
 	UnusedDir          *ebpf.Variable `ebpf:"unused_dir"`
+	UnusedDirFlag      *ebpf.Variable `ebpf:"unused_dir_flag"`
 	UnusedEvent        *ebpf.Variable `ebpf:"unused_event"`
 	UnusedEventType    *ebpf.Variable `ebpf:"unused_event_type"`
 	UnusedFlowEnd      *ebpf.Variable `ebpf:"unused_flow_end"`
+	UnusedLockState    *ebpf.Variable `ebpf:"unused_lock_state"`
 	UnusedMark         *ebpf.Variable `ebpf:"unused_mark"`
 	UnusedOutcome      *ebpf.Variable `ebpf:"unused_outcome"`
 }

@@ -68,7 +68,7 @@ func TestEvictedFlowSaysItsTotalsLast(t *testing.T) {
 	}
 	want := bpf.CaptureFlowEnd{
 		TsNs: end.TsNs, Type: uint8(bpf.CaptureEventTypeEVENT_FLOW_END), Key: theKey(),
-		Opener: uint8(flow.FromB), OpenerKnown: 1, FirstNs: f.FirstNs, LastNs: f.LastNs,
+		Opener: uint8(flow.FromB), OpenerKnown: 1, FirstNs: f.FirstNs, LastNs: lastNs(&f),
 	}
 	server, client := &want.Dirs[flow.FromA], &want.Dirs[flow.FromB]
 	server.Packets, server.Bytes, server.Payload = 2, 2*40+300, 300
@@ -98,7 +98,8 @@ func client4SYN() segment { return client(syn, 1000, 0, 0) }
 func TestOnlyIdleFlowsAreEvicted(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})
 	k.show(k.ingress(), client4SYN().frame(), 0)
-	last := k.flow().LastNs
+	f := k.flow()
+	last := lastNs(&f)
 	k.records()
 	for _, idleBefore := range []uint64{0, last - 1, last} {
 		if n := k.evict(idleBefore, theKey()); n != 0 {
@@ -115,7 +116,8 @@ func TestOnlyIdleFlowsAreEvicted(t *testing.T) {
 	if got := k.moved(); got["EMITTED"].Packets != 2 || len(got) != 1 {
 		t.Errorf("counters %+v, want 2 packets told", got)
 	}
-	if n := k.evict(k.flow().LastNs+1, theKey()); n != 1 {
+	f = k.flow()
+	if n := k.evict(lastNs(&f)+1, theKey()); n != 1 {
 		t.Errorf("evicted %d idle flows, want 1", n)
 	}
 }
@@ -136,8 +138,8 @@ func TestFlowOutlivesAFullRing(t *testing.T) {
 	if n := k.evict(math.MaxUint64, theKey()); n != 0 {
 		t.Fatalf("evicted %d flows into a full ring", n)
 	}
-	if got := k.flow(); got.Dead != 0 {
-		t.Error("the flow is dead")
+	if got := k.flow(); lockState(&got, 0) != free || lockState(&got, 1) != free {
+		t.Error("the flow has ended")
 	}
 	k.moved()
 	k.show(k.ingress(), client(ack, 0, 2, 0).frame(), 0)
@@ -158,16 +160,18 @@ func TestFlowOutlivesAFullRing(t *testing.T) {
 // of the memory, is lost, and says so.
 func TestPacketOfADyingFlowIsLost(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})
-	for name, change := range map[string]func(*bpf.CaptureFlow){
-		"dying":      func(f *bpf.CaptureFlow) { f.Dead = 1 },
-		"used again": func(f *bpf.CaptureFlow) { f.Hash++ },
+	for name, add := range map[string]uint64{
+		"dying":      uint64(ended),
+		"used again": 1 << 32, // another hash
 	} {
 		t.Run(name, func(t *testing.T) {
 			k.t = t
 			k.reset()
 			k.show(k.ingress(), client4SYN().frame(), 0)
 			f, key := k.flow(), theKey()
-			change(&f)
+			for i := range f.Dirs {
+				f.Dirs[i].Lock += add
+			}
 			if err := k.Flows.Update(&key, &f, ebpf.UpdateExist); err != nil {
 				t.Fatal(err)
 			}
@@ -180,7 +184,7 @@ func TestPacketOfADyingFlowIsLost(t *testing.T) {
 			if n := len(k.records()); n > 0 {
 				t.Errorf("%d records", n)
 			}
-			if f.Dead == 1 && k.evict(math.MaxUint64, key) != 0 {
+			if lockState(&f, 0) == ended && k.evict(math.MaxUint64, key) != 0 {
 				t.Error("evicted twice")
 			}
 		})

@@ -239,7 +239,7 @@ func TestStreamWithoutTurnsIsCopiedWhole(t *testing.T) {
 		k.t = t
 		k.reset()
 		k.show(k.ingress(), client(ack, 1, 1, 10).frame(), 0)
-		k.show(k.ingress(), segment{seq: 11, flags: ack, payload: begin("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")}.frame(), 0)
+		k.show(k.ingress(), segment{seq: 11, ack: 1, flags: ack, payload: begin("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")}.frame(), 0)
 		if got := len(k.records()[1].Data); got != budget-10 {
 			t.Errorf("copied %d bytes, want %d", got, budget-10)
 		}
@@ -287,7 +287,7 @@ func TestPipelinedRequestsAreCopiedWhole(t *testing.T) {
 		{"who asks is not known",
 			[]segment{first, text(client(push, 1001+n, 5001, n), "GET /2 HTTP/1.1")}, 0},
 		{"who asks is not known, from the other end",
-			[]segment{answer, text(server(push, 5001+n, 1001, n), "GET /2 HTTP/1.1")}, 0},
+			[]segment{answer, text(server(push, 5001+n, 1001+n, n), "GET /2 HTTP/1.1")}, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k.t = t

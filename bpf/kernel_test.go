@@ -221,6 +221,7 @@ func outcomes() [bpf.CaptureOutcomeOUT_MAX]string {
 		bpf.CaptureOutcomeOUT_EVICTING:        "EVICTING",
 		bpf.CaptureOutcomeOUT_OUT_OF_WINDOW:   "OUT_OF_WINDOW",
 		bpf.CaptureOutcomeOUT_COPY_FAILED:     "COPY_FAILED",
+		bpf.CaptureOutcomeOUT_CONTENDED:       "CONTENDED",
 	}
 }
 

@@ -107,6 +107,11 @@ func TestPayloadIsTheNumberOfDistinctBytes(t *testing.T) {
 // dirCount is what the property tests compare of a direction.
 type dirCount struct{ payload, retrans uint64 }
 
+// sent returns what the flow says of a direction.
+func sent(f *bpf.CaptureFlow, dir flow.Dir) dirCount {
+	return dirCount{f.Dirs[dir].Payload, f.Rare[dir].Retrans}
+}
+
 // clientDir looks the client's direction of the one connection up.
 func (k *kernel) clientDir() dirCount {
 	k.t.Helper()
@@ -116,7 +121,7 @@ func (k *kernel) clientDir() dirCount {
 	if err := k.Flows.Lookup(&kernel, &f); err != nil {
 		k.t.Fatal(err)
 	}
-	return dirCount{f.Dirs[dir].Payload, f.Dirs[dir].Retrans}
+	return sent(&f, dir)
 }
 
 // turn is what one side sends until the other does.
@@ -138,6 +143,7 @@ func TestBudgetIsOfTheTurnInAnyOrder(t *testing.T) {
 		k.show(k.ingress(), server(synAck, isn[flow.FromA], isn[flow.FromB]+1, 0).frame(), 0)
 		k.records()
 		var want []piece
+		var got [2]int // bytes that the other side has sent so far
 		for _, turn := range conversation(r) {
 			for _, p := range deal(r, turn.n, 1+int(seed%5)) {
 				s := client(push, 0, 0, 0) // pushed: each is told at once
@@ -145,6 +151,7 @@ func TestBudgetIsOfTheTurnInAnyOrder(t *testing.T) {
 					s = server(push, 0, 0, 0)
 				}
 				s.seq = isn[turn.Dir] + 1 + uint32(turn.at+p.from)
+				s.ack = isn[turn.Dir.Other()] + 1 + uint32(got[turn.Dir.Other()])
 				s.payload = pattern(p.to - p.from)
 				k.show(k.ingress(), s.frame(), 0)
 				copied := min(max(budget-p.from, 0), len(s.payload))
@@ -158,6 +165,7 @@ func TestBudgetIsOfTheTurnInAnyOrder(t *testing.T) {
 					Flags: s.flags, Data: string(s.payload[:copied]),
 				})
 			}
+			got[turn.Dir] = turn.at + turn.n
 		}
 		if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
 			t.Fatalf("seed %d: records (-want +got):\n%s", seed, diff)

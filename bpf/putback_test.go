@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gortap/bpf"
+	"gortap/internal/flow"
 )
 
 // putBack is a program of its own around the function put_back, which otherwise runs only
@@ -123,17 +124,33 @@ func TestSkipGoesBackOrIsLost(t *testing.T) {
 	p := newPutBack(t, k)
 	skip := bpf.CaptureSkip{TsNs: 5, End: 9000, Len: 3000, Ack: 77, Dir: 1, Packets: 3, NetBytes: 3120}
 	other := bpf.CaptureSkip{TsNs: 6, End: 70, Len: 10, Packets: 1, NetBytes: 50}
+	key, _ := flow.NewKey(client4, server4, 0)
+	with := func(state uint32, f bpf.CaptureFlow) *bpf.CaptureFlow {
+		for i := range f.Dirs {
+			f.Dirs[i].Lock = freeLock(key) | uint64(state)
+		}
+		return &f
+	}
+	counted, again := bpf.CaptureFlow{}, bpf.CaptureFlow{Skip: other, Skipping: 1}
+	counted.Dirs[skip.Dir].Payload = 10_000
+	putBack := counted
+	putBack.Skip, putBack.Skipping, putBack.Told = skip, 1+skip.Dir, 7000
+	oneTaken := *with(free, counted)
+	oneTaken.Dirs[1].Lock |= uint64(taken)
 	lost := counters{"COUNTED": {Packets: -uint64(skip.Packets), Bytes: -uint64(skip.NetBytes)}, "RING_FULL": {Packets: 3, Bytes: 3120}}
 	for _, tc := range []struct {
 		name   string
 		flow   *bpf.CaptureFlow
-		after  bpf.CaptureFlow
+		after  *bpf.CaptureFlow
 		counts counters
 	}{
-		{"a flow that skips nothing", &bpf.CaptureFlow{}, bpf.CaptureFlow{Skip: skip, Skipping: 1}, counters{}},
-		{"a flow that skips again", &bpf.CaptureFlow{Skip: other, Skipping: 1}, bpf.CaptureFlow{Skip: other, Skipping: 1}, lost},
-		{"a flow that ends", &bpf.CaptureFlow{Dead: 1}, bpf.CaptureFlow{Dead: 1}, lost},
-		{"no flow", nil, bpf.CaptureFlow{}, lost},
+		{"a flow that skips nothing", with(free, counted), with(free, putBack), counters{}},
+		{"a flow that skips again", with(free, again), with(free, again), lost},
+		{"a flow that ends", with(ended, counted), with(ended, counted), lost},
+		{"a flow that another CPU is at work on", with(taken, counted), with(taken, counted), lost},
+		{"a flow of whose one direction another CPU is at work", &oneTaken, &oneTaken, lost},
+		{"another flow in its place", &bpf.CaptureFlow{}, &bpf.CaptureFlow{}, lost},
+		{"no flow", nil, nil, lost},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k.t = t
@@ -152,7 +169,7 @@ func TestSkipGoesBackOrIsLost(t *testing.T) {
 			if tc.flow == nil {
 				return
 			}
-			if diff := cmp.Diff(tc.after, k.flow()); diff != "" {
+			if diff := cmp.Diff(*tc.after, k.flow()); diff != "" {
 				t.Errorf("flow (-want +got):\n%s", diff)
 			}
 		})

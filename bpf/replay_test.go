@@ -121,7 +121,8 @@ func TestReplayIsForgottenThoughTheRingIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.showMarked(k.ingress(), client4SYN().frame(), 0, flow.ReplayMark)
-	if n := k.evict(k.flow().LastNs, theKey()); n != 0 {
+	f := k.flow()
+	if n := k.evict(lastNs(&f), theKey()); n != 0 {
 		t.Errorf("evicted %d flows that are not idle", n)
 	}
 	if n := k.evict(math.MaxUint64, theKey()); n != 1 {

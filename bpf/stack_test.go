@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,6 +8,8 @@ import (
 	"gortap/internal/testutil"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 )
 
 // Kernels before 6.9 round each frame up to 32 bytes and allow a chain of calls 512.
@@ -27,17 +28,51 @@ func TestTheStackIsLargeEnoughOnOlderKernels(t *testing.T) {
 	}
 	defer c.Close()
 	for name, p := range c.Programs {
+		calls := callGraph(t, spec.Programs[name].Instructions)
 		frames := stackFrames(t, p.VerifierLog)
-		// The program's own frame, and below it no deeper chain than of two calls.
-		slices.Sort(frames[1:])
-		total := frames[0]
-		for _, f := range frames[max(1, len(frames)-2):] {
-			total += f
+		if len(frames) != len(calls) {
+			t.Fatalf("%s: %d frames of %d functions", name, len(frames), len(calls))
 		}
-		if total > 512 {
+		if total := deepest(0, calls, frames); total > 512 {
 			t.Errorf("%s: %d bytes of stack in frames %v, want at most 512", name, total, frames)
 		}
 	}
+}
+
+// callGraph tells of each function, in the kernel's order, which ones it calls or has
+// called.
+func callGraph(t *testing.T, program asm.Instructions) [][]int {
+	t.Helper()
+	number := map[string]int{}
+	for _, ins := range program {
+		if btf.FuncMetadata(&ins) != nil {
+			number[ins.Symbol()] = len(number)
+		}
+	}
+	calls := make([][]int, len(number))
+	at := -1
+	for _, ins := range program {
+		if btf.FuncMetadata(&ins) != nil {
+			at++
+		}
+		if ins.IsFunctionCall() || ins.IsLoadOfFunctionPointer() {
+			callee, known := number[ins.Reference()]
+			if !known {
+				t.Fatalf("a call of %q, which is no function of the program", ins.Reference())
+			}
+			calls[at] = append(calls[at], callee)
+		}
+	}
+	return calls
+}
+
+// deepest is the stack that a function and whatever it calls may take.
+func deepest(function int, calls [][]int, frames []int) int {
+	below := 0
+	for _, callee := range calls[function] {
+		below = max(below, deepest(callee, calls, frames))
+	}
+	return frames[function] + below
 }
 
 // stackFrames reads "stack depth 112+144+0" and rounds as older kernels do. A

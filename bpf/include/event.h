@@ -31,6 +31,7 @@ enum outcome {
 	OUT_EVICTING,	     /* lost: arrived while its idle flow was being evicted */
 	OUT_OUT_OF_WINDOW, /* counted; sequence number far outside the window, payload not counted */
 	OUT_COPY_FAILED,   /* counted, but its payload could not be read */
+	OUT_CONTENDED,	   /* lost: another CPU kept the flow locked for too long */
 	OUT_MAX,
 	OUT_PARSED = OUT_MAX, /* not an outcome: go on */
 };
@@ -48,31 +49,57 @@ struct flow_key {
 	__u32 net; /* always 0 in live capture */
 };
 
-/* A cache line: with the head of struct flow all that a usual packet touches. */
+/* What a lock says in its low bits; above them is the hash of the flow's key, so that
+ * an element of the table that was freed and used again has another lock. */
+enum lock_state {
+	LOCK_FREE = 0,
+	LOCK_TAKEN = 1, /* by a packet */
+	LOCK_ENDED = 2, /* the flow is being evicted: whoever finds this turns away */
+};
+
+#define LOCK_HASH_SHIFT 32
+
+/* What is known of a direction, in struct flow_dir's flags. */
+enum dir_flag {
+	DIR_SEEN = 1,	    /* owner is set */
+	DIR_SEQ = 2,	    /* nxt is set */
+	DIR_ACK = 4,	    /* ack is set */
+	DIR_TURN = 8,	    /* turn_ack is set */
+	DIR_FIN = 16,	    /* has ended */
+	DIR_SYN = 32,	    /* isn is set */
+	DIR_SYN_WAITS = 64, /* isn is not in force yet */
+};
+
+/* A cache line. A usual packet, data in order or a bare acknowledgement, writes this
+ * line of its own direction and no other: the other direction is on another CPU. */
 struct flow_dir {
+	__u64 lock;
 	__u64 packets;
 	__u64 bytes;	/* layer 3 */
 	__u64 payload;	/* TCP payload, each byte once */
-	__u64 retrans;	/* TCP payload seen again */
+	__u64 last_ns;	/* CLOCK_MONOTONIC; of bare acknowledgements the last tick */
 	__u32 nxt;	/* sequence number after the highest payload byte */
-	__u32 isn;	/* of the last SYN */
 	__u32 turn_seq; /* where the current turn began */
+	__u32 turn_ack; /* what it acknowledged when it began */
 	__u32 ack;	/* highest acknowledgement sent */
 	__u32 owner;	/* the hook that counts this direction: ifindex << 1 | egress */
-	__u32 oow_nxt;	/* end of the last out-of-window segment */
-	__u8 holes;	/* in use of struct flow's */
-	__u8 seen;	/* owner is set */
-	__u8 seq_known; /* nxt is set */
-	__u8 ack_known;
-	__u8 fin;
-	__u8 syn;	/* isn is set */
-	__u8 syn_waits; /* isn is not in force yet */
-	__u8 slow;	/* of the opener: so many of its windows are still told */
+	__u8 flags;	/* enum dir_flag */
+	__u8 holes;	/* in use of struct dir_rare's */
+	__u8 pad[2];
 };
 
-struct holes {
-	__u32 start[MAX_HOLES];
-	__u32 end[MAX_HOLES];
+/* What few packets of a direction need. Its lock is that of the direction. */
+struct dir_rare {
+	__u64 retrans;	   /* TCP payload seen again */
+	__u32 isn;	   /* of the last SYN */
+	__u32 oow_nxt;	   /* end of the last out-of-window segment */
+	__u32 window_tick; /* of the last window that was told */
+	__u16 window_max;  /* the largest one, not scaled; 0: none seen */
+	__u8 slow;	   /* so many of its windows are still told */
+	__u8 pad0;
+	__u32 hole_start[MAX_HOLES];
+	__u32 hole_end[MAX_HOLES];
+	__u64 pad1;
 };
 
 /* Bytes in order that are counted and not copied, and that no record has told yet:
@@ -90,28 +117,27 @@ struct skip {
 };
 
 /* In an element of a hash table without preallocation the value begins in the middle
- * of a cache line (Linux 6.1 and later): 32 bytes, which every packet touches, then a
- * line a direction, then what few packets need. */
+ * of a cache line (Linux 6.1 and later). The 32 bytes there lie beside the end of the
+ * key, which each look-up reads: so usual packets only read them, and whoever writes
+ * them does so where the value changes. Then a line a direction, then what few
+ * packets need. */
 struct flow {
-	struct bpf_spin_lock lock;
-	__u32 hash; /* of the key: an element that was freed and used again differs */
-	__u64 last_ns;
+	__u64 first_ns;
 	__u8 shard;
-	__u8 turn;   /* direction of the last new payload */
 	__u8 opener; /* direction of the first SYN */
 	__u8 opener_known;
-	__u8 depth;
+	__u8 depth;	   /* set without a lock */
 	__u8 closed;	   /* FIN both ways, or RST */
-	__u8 dead;	   /* being evicted */
 	__u8 unsampled;	   /* counted only, for as long as it lives */
 	__u8 replay;	   /* what a replay sent, and the answers: ignored */
-	__u8 skipping;	   /* skip has a length */
-	__u16 window_max;  /* the largest of the opener's windows, not scaled; 0: none seen */
-	__u32 window_tick; /* of the last one that was told */
+	__u8 skipping;	   /* 0: skip is empty, else 1 + its direction */
+	__u8 long_answers; /* not all were of one small segment */
+	__u8 pad0[15];
 	struct flow_dir dirs[2];
 	struct skip skip;
-	__u64 first_ns; /* CLOCK_MONOTONIC; of bare acknowledgements the last tick */
-	struct holes holes[2];
+	__u64 told; /* payload of the skip's direction before the skip */
+	__u64 pad1[3];
+	struct dir_rare rare[2];
 };
 
 enum event_type { EVENT_SEGMENT = 1, EVENT_FLOW_END = 2 };

@@ -39,29 +39,29 @@ static __always_inline __u8 window_scale(struct frame *f, __u32 off, __u32 len)
 }
 
 /* Returns the largest window so far where a bare acknowledgement is to be told, else 0.
- * The caller holds the lock. */
-static __always_inline __u16 tells_window(struct flow *f, struct flow_dir *d,
+ * The caller holds the direction's lock. */
+static __always_inline __u16 tells_window(const struct flow *f, struct dir_rare *r,
 					  const struct segment *s, __u64 now)
 {
 	__u32 tick = now >> TICK_SHIFT;
-	bool news = !f->window_max, full;
+	bool news = !r->window_max, full;
 
 	if (!f->opener_known || s->dir != f->opener || !(s->flags & TCP_ACK) ||
 	    (s->flags & (TCP_SYN | TCP_RST)))
 		return 0;
-	if (s->window > f->window_max)
-		f->window_max = s->window;
-	full = s->window <= f->window_max >> FULL_SHIFT;
+	if (s->window > r->window_max)
+		r->window_max = s->window;
+	full = s->window <= r->window_max >> FULL_SHIFT;
 	if (full) {
-		news |= d->slow != SLOW_TICKS; /* the one that was told last had room */
-		d->slow = SLOW_TICKS;
+		news |= r->slow != SLOW_TICKS; /* the one that was told last had room */
+		r->slow = SLOW_TICKS;
 	}
-	if (!news && (!d->slow || f->window_tick == tick))
+	if (!news && (!r->slow || r->window_tick == tick))
 		return 0;
-	if (d->slow && !full)
-		d->slow--;
-	f->window_tick = tick;
-	return f->window_max;
+	if (r->slow && !full)
+		r->slow--;
+	r->window_tick = tick;
+	return r->window_max;
 }
 
 #endif

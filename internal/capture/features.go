@@ -32,6 +32,7 @@ func Features(hook Hook) []Feature {
 		{"BPF arrays that can be mapped (BPF_F_MMAPABLE)", "5.5", func() error { return features.HaveMapFlag(features.BPF_F_MMAPABLE) }},
 		{"BPF ring buffers (BPF_MAP_TYPE_RINGBUF)", "5.8", func() error { return features.HaveMapType(ebpf.RingBuf) }},
 		helper("bpf_ktime_get_coarse_ns", "5.11", asm.FnKtimeGetCoarseNs),
+		helper("bpf_loop", "5.17", asm.FnLoop), // and with it atomic exchanges, of 5.12
 	}
 	if hook == HookXDP {
 		list = append(list,

@@ -90,7 +90,7 @@ type sweeper struct {
 	reader  flowReader
 	posts   [][]flow.Totals // by shard, which borrows them until it is idle
 	evicts  []bpf.CaptureFlowKey
-	// seen holds when each posted flow last changed: quiet flows are not posted
+	// seen holds a fingerprint of each flow's totals: quiet flows are not posted
 	// again. Rebuilt by each sweep, so it is bounded by the flow table.
 	seen, next map[bpf.CaptureFlowKey]uint64
 }
@@ -131,7 +131,8 @@ func (s *sweeper) once() error {
 }
 
 func (s *sweeper) visit(now uint64, k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) {
-	idle := time.Duration(int64(now - f.LastNs))
+	last := max(f.Dirs[0].LastNs, f.Dirs[1].LastNs)
+	idle := time.Duration(int64(now - last))
 	limit := s.c.opts.FlowIdle
 	switch {
 	case f.Closed != 0:
@@ -143,8 +144,9 @@ func (s *sweeper) visit(now uint64, k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) {
 		s.evicts = append(s.evicts, *k)
 		return
 	}
-	s.next[*k] = f.LastNs
-	if last, ok := s.seen[*k]; ok && last == f.LastNs {
+	sum := fingerprint(f)
+	s.next[*k] = sum
+	if before, ok := s.seen[*k]; ok && before == sum {
 		return
 	}
 	if f.Replay != 0 {
@@ -153,21 +155,41 @@ func (s *sweeper) visit(now uint64, k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) {
 	s.posts[f.Shard] = append(s.posts[f.Shard], s.totals(k, f))
 }
 
+// fingerprint is a sum of what only grows: another one where any of it has. The time
+// of the last packet alone would not do, for the table is read without locks: the
+// counts beside it may be those of a moment before.
+func fingerprint(f *bpf.CaptureFlow) uint64 {
+	sum := uint64(0)
+	for i := range f.Dirs {
+		d := &f.Dirs[i]
+		sum += d.LastNs + d.Packets + d.Bytes + toldPayload(f, i) + f.Rare[i].Retrans
+	}
+	return sum
+}
+
+// toldPayload is the payload of a direction but for what no record has told yet: that
+// would look lost. While the kernel keeps something back, what was told before that is
+// one number of its own, so that no two numbers of different moments are subtracted.
+func toldPayload(f *bpf.CaptureFlow, dir int) uint64 {
+	if f.Skip.Len > 0 && int(f.Skip.Dir) == dir {
+		return f.Told
+	}
+	return f.Dirs[dir].Payload
+}
+
 func (s *sweeper) totals(k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) flow.Totals {
 	t := flow.Totals{
 		Key:         *flowKey(k),
 		Opener:      flow.Dir(f.Opener),
 		OpenerKnown: f.OpenerKnown != 0,
 		FirstNs:     s.clock.unix(f.FirstNs),
-		LastNs:      s.clock.unix(f.LastNs),
+		LastNs:      s.clock.unix(max(f.Dirs[0].LastNs, f.Dirs[1].LastNs)),
 		Unsampled:   f.Unsampled != 0,
 	}
 	for i := range f.Dirs {
 		d := &f.Dirs[i]
-		t.Dirs[i] = flow.DirTotals{Packets: d.Packets, Bytes: d.Bytes, Payload: d.Payload, Retransmitted: d.Retrans}
+		t.Dirs[i] = flow.DirTotals{Packets: d.Packets, Bytes: d.Bytes, Payload: toldPayload(f, i), Retransmitted: f.Rare[i].Retrans}
 	}
-	// What no record has told yet is not told here either: it would look lost.
-	t.Dirs[f.Skip.Dir&1].Payload -= uint64(f.Skip.Len)
 	return t
 }
 

@@ -91,13 +91,25 @@ func TestReadingFlowsAllocatesByBatch(t *testing.T) {
 	}
 }
 
+// quiet is a flow without payload whose last packet was then.
+func quiet(last uint64) bpf.CaptureFlow {
+	f := bpf.CaptureFlow{FirstNs: 1}
+	f.Dirs[flow.FromB].LastNs = last
+	return f
+}
+
 // What the sweep does with a flow: ends it, tells its totals, or lets it be.
 func TestSweepEndsIdleFlowsAndTellsOfBusyOnes(t *testing.T) {
 	const now = uint64(time.Hour)
 	ago := func(d time.Duration) uint64 { return now - uint64(d) }
 	data := func(last uint64) bpf.CaptureFlow {
-		f := bpf.CaptureFlow{FirstNs: 1, LastNs: last}
+		f := quiet(last)
 		f.Dirs[flow.FromB].Payload = 1
+		return f
+	}
+	halfIdle := func(last uint64) bpf.CaptureFlow {
+		f := data(ago(time.Hour / 2))
+		f.Dirs[flow.FromA].LastNs = last
 		return f
 	}
 	closed := func(last uint64) bpf.CaptureFlow {
@@ -112,11 +124,12 @@ func TestSweepEndsIdleFlowsAndTellsOfBusyOnes(t *testing.T) {
 	}{
 		{"in use", data(ago(time.Second)), false, true},
 		{"idle, within the limit", data(ago(4 * time.Minute)), false, true},
+		{"idle in one direction", halfIdle(ago(time.Second)), false, true},
 		{"idle for too long", data(ago(6 * time.Minute)), true, false},
 		{"just closed", closed(ago(900 * time.Millisecond)), false, true},
 		{"closed for a while", closed(ago(1100 * time.Millisecond)), true, false},
-		{"no payload yet", bpf.CaptureFlow{LastNs: ago(14 * time.Second)}, false, true},
-		{"no payload for long", bpf.CaptureFlow{LastNs: ago(16 * time.Second)}, true, false},
+		{"no payload yet", quiet(ago(14 * time.Second)), false, true},
+		{"no payload for long", quiet(ago(16 * time.Second)), true, false},
 		{"a packet since the sweep began", data(now + 1000), false, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -140,6 +153,53 @@ func TestSweepEndsIdleFlowsAndTellsOfBusyOnes(t *testing.T) {
 				t.Error("tells totals that have not changed again")
 			}
 		})
+	}
+}
+
+// The table is read without locks: the time of the last packet and the counts may be of
+// different moments. Whichever has changed, totals are told again.
+func TestTotalsAreToldAgainWhereAnyOfThemGrew(t *testing.T) {
+	const now = uint64(time.Hour)
+	first := quiet(now)
+	first.Dirs[flow.FromA].Payload = 500
+	for name, grow := range map[string]func(*bpf.CaptureFlow){
+		"packets":       func(f *bpf.CaptureFlow) { f.Dirs[flow.FromA].Packets++ },
+		"bytes":         func(f *bpf.CaptureFlow) { f.Dirs[flow.FromB].Bytes += 40 },
+		"payload":       func(f *bpf.CaptureFlow) { f.Dirs[flow.FromA].Payload += 10 },
+		"retransmitted": func(f *bpf.CaptureFlow) { f.Rare[flow.FromB].Retrans += 10 },
+		"time":          func(f *bpf.CaptureFlow) { f.Dirs[flow.FromA].LastNs = now + 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &sweeper{
+				c: &Capture{opts: Options{FlowIdle: time.Minute}}, posts: make([][]flow.Totals, 1),
+				seen: map[bpf.CaptureFlowKey]uint64{}, next: map[bpf.CaptureFlowKey]uint64{},
+			}
+			var key bpf.CaptureFlowKey
+			f := first
+			for i := range 2 {
+				s.visit(now, &key, &f)
+				if len(s.posts[0]) != 1 {
+					t.Errorf("visit %d tells nothing", i)
+				}
+				s.seen, s.next, s.posts[0] = s.next, s.seen, nil
+				grow(&f)
+			}
+		})
+	}
+}
+
+// What waits for its record in the kernel is not told, whatever moment the counts
+// beside it are of.
+func TestWhatIsKeptBackIsNotTold(t *testing.T) {
+	s := &sweeper{}
+	var key bpf.CaptureFlowKey
+	for _, payload := range []uint64{1000, 1700} { // before or after the 700 bytes that wait
+		f := bpf.CaptureFlow{Told: 1000, Skip: bpf.CaptureSkip{Len: 700, Dir: uint8(flow.FromB)}}
+		f.Dirs[flow.FromA].Payload, f.Dirs[flow.FromB].Payload = 5, payload
+		got := s.totals(&key, &f)
+		if got.Dirs[flow.FromA].Payload != 5 || got.Dirs[flow.FromB].Payload != 1000 {
+			t.Errorf("payload %d and %d, want 5 and 1000", got.Dirs[flow.FromA].Payload, got.Dirs[flow.FromB].Payload)
+		}
 	}
 }
 
@@ -278,7 +338,7 @@ func BenchmarkSweep(b *testing.B) {
 			}
 			defer c.Close()
 			c.shards[0].handler = silent{}
-			putFlows(b, c, n, bpf.CaptureFlow{FirstNs: 1, LastNs: monotonicNow() + uint64(time.Hour)})
+			putFlows(b, c, n, quiet(monotonicNow()+uint64(time.Hour)))
 			s := newSweeper(c)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -40,6 +40,7 @@ var droppedNames = map[bpf.CaptureOutcome]string{
 	bpf.CaptureOutcomeOUT_EVICTING:        "evicting",
 	bpf.CaptureOutcomeOUT_OUT_OF_WINDOW:   "out-of-window",
 	bpf.CaptureOutcomeOUT_COPY_FAILED:     "copy-failed",
+	bpf.CaptureOutcomeOUT_CONTENDED:       "contended",
 }
 
 var ignoredNames = map[bpf.CaptureOutcome]string{
