@@ -70,7 +70,7 @@ func (h *half) creditPending(part proto.Part) {
 	}
 	h.credit(h.pending)
 	if h.p.obs != nil {
-		h.p.obs.Payload(&h.x.Exchange, h.side, part, h.raw)
+		h.p.obs.Payload(&h.x.Exchange, h.side, part, h.kept())
 	}
-	h.pending, h.raw = 0, h.raw[:0]
+	h.forgetHead()
 }

@@ -39,6 +39,7 @@ type half struct {
 	line    []byte // the line at hand, where it began in an earlier delivery
 	cut     bool   // the line was longer than the limit, its rest was dropped
 	raw     []byte // the head at hand, for the observer if there is one
+	direct  []byte // the delivery from where that head begins in it: until its end, raw is not needed
 	held    []byte // what came while on hold, since heldNs
 	pending int64  // bytes read but not credited yet: of a head, or of what may be one
 	due     int64  // bytes of x not told to the sink yet
@@ -132,11 +133,27 @@ func trimCR(b []byte) []byte {
 // keep counts b to the head, or what may be one, without crediting it yet.
 func (h *half) keep(b []byte) {
 	h.pending += int64(len(b))
-	if h.p.obs != nil {
-		room := max(h.p.f.limits.Head-len(h.raw), 0)
-		h.raw = append(h.raw, b[:min(len(b), room)]...)
+	if h.p.obs != nil && h.direct == nil {
+		h.store(b)
 	}
 }
+
+// store keeps bytes of a head for the observer.
+func (h *half) store(b []byte) {
+	room := max(h.p.f.limits.Head-len(h.raw), 0)
+	h.raw = append(h.raw, b[:min(len(b), room)]...)
+}
+
+// kept returns the head at hand.
+func (h *half) kept() []byte {
+	if h.direct == nil {
+		return h.raw
+	}
+	return h.direct[:min(h.pending, int64(h.p.f.limits.Head))]
+}
+
+// forgetHead lets go of the head at hand.
+func (h *half) forgetHead() { h.pending, h.raw, h.direct = 0, h.raw[:0], nil }
 
 // msg returns the side's half of x.
 func (h *half) msg(x *exchange) *proto.Message {
@@ -185,12 +202,17 @@ func (h *half) drop(n int64, why proto.Reason) {
 // dropPending gives up on a head.
 func (h *half) dropPending(why proto.Reason) {
 	h.drop(h.pending, why)
-	h.pending, h.raw, h.line = 0, h.raw[:0], h.line[:0]
+	h.line = h.line[:0]
+	h.forgetHead()
 }
 
 // flush tells the sink what was counted. It comes at the end of a delivery and
 // before anything that the order of calls matters to.
 func (h *half) flush() {
+	if h.direct != nil { // a head goes on: what there is of it will be gone
+		h.store(h.direct[:h.pending])
+		h.direct = nil
+	}
 	if h.due > 0 {
 		n := h.due
 		h.due = 0

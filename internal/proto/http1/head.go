@@ -44,6 +44,9 @@ type bodyEnd struct {
 // and a start line.
 func (h *half) readStart(b []byte) int {
 	n := 0
+	if h.pending == 0 && h.p.obs != nil {
+		h.direct = b
+	}
 	if len(h.line) == 0 {
 		for n < len(b) && (b[n] == '\r' || b[n] == '\n') {
 			n++

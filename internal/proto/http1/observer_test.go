@@ -99,14 +99,16 @@ func TestObserverIsToldOfEachMessagesEnd(t *testing.T) {
 // payload of a message is all of its wire bytes.
 func TestObserverGetsWhatIsCredited(t *testing.T) {
 	for _, tc := range wellFormed() {
-		o := observe(t, tc.script, prototest.Single)
-		for _, x := range o.Exchanges {
-			sizes := o.sizes[x.Seq]
-			if sizes == nil {
-				sizes = new([2]int64)
-			}
-			if sizes[client] != x.Request.Wire || sizes[server] != x.Response.Wire {
-				t.Errorf("%s: exchange %d has %d and %d wire bytes, but %d and %d of payload", tc.name, x.Seq, x.Request.Wire, x.Response.Wire, sizes[client], sizes[server])
+		for _, cut := range []func(int) int{prototest.Whole, prototest.Single} {
+			o := observe(t, tc.script, cut)
+			for _, x := range o.Exchanges {
+				sizes := o.sizes[x.Seq]
+				if sizes == nil {
+					sizes = new([2]int64)
+				}
+				if sizes[client] != x.Request.Wire || sizes[server] != x.Response.Wire {
+					t.Errorf("%s: exchange %d has %d and %d wire bytes, but %d and %d of payload", tc.name, x.Seq, x.Request.Wire, x.Response.Wire, sizes[client], sizes[server])
+				}
 			}
 		}
 	}
