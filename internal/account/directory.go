@@ -2,6 +2,7 @@ package account
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"gortap/internal/proto"
 )
@@ -20,6 +21,8 @@ type directory struct {
 	endpoints int // in all services
 	methods   map[string]string
 	extra     int // methods beyond the standard ones
+
+	rows atomic.Uint32 // given a number
 }
 
 // names is what one service has been granted.

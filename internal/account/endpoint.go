@@ -136,13 +136,15 @@ func (c *counters) add(o *counters) {
 type endpoint struct {
 	counters
 	service *service
+	row     uint32 // its number, in all shards
 	endpointKey
 	live *window // nil while idle, or where there is no live view
 }
 
 // service is a shard's part of a service.
 type service struct {
-	name string
+	name  string
+	names *directory
 	// These three come from the capture's totals, by proto.Side.
 	network, retransmitted, payload [2]uint64
 
@@ -153,8 +155,8 @@ type service struct {
 	loose     [proto.NumReasons]*endpoint
 }
 
-func newService(name string) *service {
-	return &service{name: name, endpoints: map[endpointKey]*endpoint{}, paths: map[string]string{}}
+func newService(name string, d *directory) *service {
+	return &service{name: name, names: d, endpoints: map[endpointKey]*endpoint{}, paths: map[string]string{}}
 }
 
 // looseEndpoint returns the row of bytes that belong to no message.
@@ -168,7 +170,7 @@ func (s *service) looseEndpoint(why proto.Reason) *endpoint {
 }
 
 func (s *service) addRow(k endpointKey) *endpoint {
-	e := &endpoint{service: s, endpointKey: k}
+	e := &endpoint{service: s, row: s.names.rows.Add(1), endpointKey: k}
 	s.rows = append(s.rows, e)
 	s.endpoints[k] = e
 	return e

@@ -48,3 +48,21 @@ func TestRefusedRequestsAreNotRemembered(t *testing.T) {
 		t.Errorf("overflows by label %v, want %v", got, want)
 	}
 }
+
+// Of all shards, exchanges of one row have the same labels.
+func TestRowsStandForTheirLabels(t *testing.T) {
+	a := newAccount(t, Config{MaxPaths: 5, MaxServices: 3}, 2)
+	labels := map[uint32][3]string{}
+	for shard := range 2 {
+		f := newSim(a.Shard(shard), "10.0.0.9:1", "10.0.0.1:80").open()
+		for i := range 300 {
+			x := f.begin([]string{"GET", "PUT", ""}[i%3], fmt.Sprintf("h%d", i%5), fmt.Sprintf("/%c", 'a'+i%11))
+			got := [3]string{x.Service, x.MethodLabel, x.Path}
+			if want, met := labels[x.Row]; x.Row == 0 || met && want != got {
+				t.Fatalf("row %d is %q and %q", x.Row, want, got)
+			}
+			labels[x.Row] = got
+			f.s.Done(x)
+		}
+	}
+}

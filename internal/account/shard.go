@@ -104,7 +104,7 @@ func (s *Shard) Begin(x *proto.Exchange) {
 		st.ledger.service = svc
 	}
 	e := s.exchangeEndpoint(svc, x)
-	x.Service, x.MethodLabel, x.Path, x.User = svc.name, e.method, e.path, e
+	x.Service, x.MethodLabel, x.Path, x.Row, x.User = svc.name, e.method, e.path, e.row, e
 }
 
 // exchangeService returns the service of a request. One without a host goes to
@@ -132,7 +132,7 @@ func (s *Shard) service(name []byte, configured bool) *service {
 	}
 	svc := s.byName[granted]
 	if svc == nil {
-		svc = newService(granted)
+		svc = newService(granted, s.names)
 		s.services = append(s.services, svc)
 		s.byName[granted] = svc
 	}

@@ -29,6 +29,11 @@ type Book struct {
 	newClients   candidates[netip.Addr]
 	newCombos    candidates[comboKey]
 
+	// The way to what was looked up last; emptied whenever something may be dropped.
+	places      []place // by Observation.Row
+	sameClients latest[netip.Addr, client]
+	sameCombos  latest[comboKey, row]
+
 	recent    recent
 	startNs   int64 // of the first exchange
 	nowNs     int64
@@ -116,8 +121,8 @@ func (b *Book) Observe(o *Observation) {
 		endNs = b.nowNs
 	}
 	c := cellOf(o)
-	steps := b.line.steps(endNs)
-	b.total.count(b, &steps, o, &c)
+	now := b.line.step(endNs)
+	b.total.count(b, now, o, &c)
 	size, duration := int64(-1), int64(-1)
 	if o.Status != 0 || o.ResponseBytes > 0 {
 		size = o.ResponseSize
@@ -130,43 +135,44 @@ func (b *Book) Observe(o *Observation) {
 
 	// A name is only kept as long as those above it are, so that none has more than
 	// they have: a combination's endpoint and client, an endpoint's service.
-	s, cl := b.service(o.Service, weight), b.client(o.Client.Addr(), weight)
+	s, e := b.place(o, weight)
+	cl := b.client(o.Client.Addr(), weight)
 	if s != nil {
 		s.weight += weight
-		b.status(&s.statuses, o.Status, nil).count(b, &steps, o, &c)
-		if e := b.endpoint(o, weight); e != nil {
+		b.status(&s.statuses, o.Status, nil).count(b, now, o, &c)
+		if e != nil {
 			e.weight += weight
 			e.spread.add(endNs, size, duration)
 			r := b.status(&e.statuses, o.Status, e)
-			r.count(b, &steps, o, &c)
-			b.observeCombo(cl, r, &steps, o, &c, weight)
+			r.count(b, now, o, &c)
+			b.observeCombo(cl, r, now, o, &c, weight)
 		}
 	}
 	if cl != nil {
 		cl.weight += weight
-		cl.count(b, &steps, o, &c)
+		cl.count(b, now, o, &c)
 	}
 	b.recent.add(o)
 	b.sinceTick++
 }
 
-func (b *Book) observeCombo(cl *client, r *row, steps *[numTiers]int64, o *Observation, c *cell, weight uint64) {
+func (b *Book) observeCombo(cl *client, r *row, step int64, o *Observation, c *cell, weight uint64) {
 	if cl == nil {
 		return
 	}
 	if combo := b.combo(cl, r, weight); combo != nil {
 		combo.weight += weight
-		combo.count(b, steps, o, c)
+		combo.count(b, step, o, c)
 	}
 }
 
 // Resent counts payload bytes that a service's connections sent again, at the present
 // time. What is known of them is by service alone.
 func (b *Book) Resent(name string, bytes uint64) {
-	c, steps := cell{retransmitted: bytes}, b.line.steps(b.nowNs)
-	b.total.add(b.line, &steps, &c)
+	c, now := cell{retransmitted: bytes}, b.line.step(b.nowNs)
+	b.total.add(b.line, now, &c)
 	if s := b.services[name]; s != nil {
-		b.status(&s.statuses, resentStatus, nil).add(b.line, &steps, &c)
+		b.status(&s.statuses, resentStatus, nil).add(b.line, now, &c)
 	}
 }
 
@@ -174,12 +180,12 @@ func (b *Book) Resent(name string, bytes uint64) {
 // is kept by name.
 const requestWeight = 512
 
-func (s *series) count(b *Book, steps *[numTiers]int64, o *Observation, c *cell) {
+func (s *series) count(b *Book, step int64, o *Observation, c *cell) {
 	if s.firstNs == 0 || o.StartNs < s.firstNs {
 		s.firstNs = o.StartNs
 	}
 	s.lastNs = max(s.lastNs, o.EndNs)
-	s.add(b.line, steps, c)
+	s.add(b.line, step, c)
 }
 
 func cellOf(o *Observation) cell {
@@ -229,6 +235,10 @@ func (b *Book) endpoint(o *Observation, weight uint64) *endpoint {
 }
 
 func (b *Book) client(addr netip.Addr, weight uint64) *client {
+	hash := hashAddr(addr)
+	if c := b.sameClients.get(hash, addr); c != nil {
+		return c
+	}
 	c := b.clients[addr]
 	if c == nil {
 		if len(b.clients) >= b.cfg.Clients {
@@ -239,11 +249,16 @@ func (b *Book) client(addr netip.Addr, weight uint64) *client {
 		c.partial = b.newClients.used
 		b.clients[addr] = c
 	}
+	b.sameClients.put(hash, addr, c)
 	return c
 }
 
 func (b *Book) combo(c *client, r *row, weight uint64) *row {
 	key := comboKey{c.id, r.id}
+	hash := (c.id*0x9e3779b1 + r.id) * 0x85ebca6b
+	if combo := b.sameCombos.get(hash, key); combo != nil {
+		return combo
+	}
 	combo := b.combos[key]
 	if combo == nil {
 		if len(b.combos) >= b.cfg.Combinations {
@@ -254,6 +269,7 @@ func (b *Book) combo(c *client, r *row, weight uint64) *row {
 		combo.partial = b.newCombos.used
 		b.combos[key] = combo
 	}
+	b.sameCombos.put(hash, key, combo)
 	return combo
 }
 

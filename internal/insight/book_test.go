@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const second = int64(time.Second)
@@ -27,10 +29,38 @@ func observation(endNs int64, service, path, client string, status int, bytes in
 func random(r *rand.Rand, endNs int64) *Observation {
 	// The square prefers small numbers: some names come much more often.
 	pick := func(n int) int { f := r.Float64(); return int(f * f * float64(n)) }
-	o := observation(endNs, fmt.Sprintf("s%d", pick(9)), fmt.Sprintf("/p%d", pick(40)),
+	service, path := pick(9), pick(40)
+	o := observation(endNs, fmt.Sprintf("s%d", service), fmt.Sprintf("/p%d", path),
 		fmt.Sprintf("10.0.%d.%d", pick(2), pick(30)), []int{200, 200, 200, 404, 500}[r.IntN(5)], int64(r.IntN(50000)))
 	o.First = r.IntN(4) == 0
+	if o.Row = uint32(1 + service*40 + path); r.IntN(10) == 0 {
+		o.Row = uint32(1 + r.IntN(400)) // another account's
+	}
 	return o
+}
+
+// TestRowsOnlyShowTheWay: numbers of rows, right or wrong, change nothing in what is kept.
+func TestRowsOnlyShowTheWay(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	with, without := NewBook(Config{}), NewBook(Config{})
+	now := day
+	for i := range 20_000 {
+		now += r.Int64N(80 * second / 1000)
+		o := random(r, now-r.Int64N(3*second))
+		with.Observe(o)
+		o.Row = 0
+		without.Observe(o)
+		if i%50 == 0 {
+			with.Tick(now)
+			without.Tick(now)
+		}
+	}
+	for _, q := range []Query{{}, {Service: "s0"}, {Service: "s1", Path: "/p2"}, {Client: "10.0.0.0"}, {FromNs: now - 40*second}} {
+		q.Rows = maxRows
+		if diff := cmp.Diff(without.View(q), with.View(q)); diff != "" {
+			t.Fatalf("%+v (-without +with)\n%s", q, diff)
+		}
+	}
 }
 
 func TestSearchLeavesOtherNamesOut(t *testing.T) {
@@ -137,5 +167,37 @@ func TestListsAddUp(t *testing.T) {
 				check(t, &v)
 			}
 		})
+	}
+}
+
+// TestWhoWasDroppedMayComeBack: a name that had to leave is a candidate like any other.
+func TestWhoWasDroppedMayComeBack(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"one of each": {Services: 1, Endpoints: 1, Clients: 1, Combinations: 1}, "one pair": {Combinations: 1},
+	} {
+		b := NewBook(cfg)
+		now := day
+		move := func(service, client string, bytes int64) {
+			for range 2 * exchangeEvery {
+				now += second / 1000
+				o := observation(now, service, "/", client, 200, bytes)
+				o.Row = uint32(service[0])
+				b.Observe(o)
+			}
+			b.Tick(now)
+		}
+		for _, who := range []struct {
+			service, client string
+			bytes           int64
+		}{{"a", "10.0.0.1", 1000}, {"b", "10.0.0.2", 10_000}, {"a", "10.0.0.1", 100_000}} {
+			move(who.service, who.client, who.bytes) // makes room
+			move(who.service, who.client, who.bytes)
+			v := b.View(Query{FromNs: now - second})
+			for list, rows := range map[string][]Row{"services": v.Services, "endpoints": v.Endpoints, "clients": v.Clients, "pairs": v.Pairs} {
+				if len(rows) == 0 || rows[0].Service == Rest || rows[0].Client == Rest {
+					t.Errorf("%s: %s when %s comes: %+v", name, list, who.client, rows)
+				}
+			}
+		}
 	}
 }

@@ -42,9 +42,9 @@ func (b *Book) Missed(m *Missed) {
 	} else if endNs/b.line.everyNs[numTiers-1] < b.line.oldest(numTiers-1) {
 		endNs = b.nowNs
 	}
-	steps := b.line.steps(endNs)
-	b.total.add(b.line, &steps, &c)
-	b.missed.add(b.line, &steps, &c)
+	now := b.line.step(endNs)
+	b.total.add(b.line, now, &c)
+	b.missed.add(b.line, now, &c)
 }
 
 // noteMissed says how much of a View's time was looked at.

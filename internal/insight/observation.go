@@ -17,6 +17,8 @@ type Observation struct {
 	Client, Server netip.AddrPort
 	// Service, Method and Path are the labels of the metrics: Path is a template.
 	Service, Method, Path string
+	// Row stands for the three, see proto.Exchange; 0: none does.
+	Row uint32
 	// Target is as sent, secrets in its query replaced.
 	Host, Target string
 	Status, Code int // 0: none seen

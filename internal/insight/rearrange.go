@@ -50,6 +50,9 @@ const fadeEvery = int64(time.Minute)
 
 // rearrange lets go of what is too old or too small to be kept by name.
 func (b *Book) rearrange() {
+	clear(b.places)
+	b.sameClients.forget()
+	b.sameCombos.forget()
 	admit(&b.newServices, slices.Collect(maps.Values(b.services)), func(s *service) uint64 { return s.weight }, b.dropService)
 	admit(&b.newClients, slices.Collect(maps.Values(b.clients)), func(c *client) uint64 { return c.weight }, b.dropClient)
 	admit(&b.newEndpoints, slices.Collect(maps.Values(b.endpoints)), func(e *endpoint) uint64 { return e.weight }, b.dropEndpoint)

@@ -92,13 +92,8 @@ func (t *timeline) advance(ns int64) {
 	}
 }
 
-// steps are those that a time is in.
-func (t *timeline) steps(ns int64) (steps [numTiers]int64) {
-	for i, every := range t.everyNs {
-		steps[i] = ns / every
-	}
-	return steps
-}
+// step is the one of the first tier that a time is in.
+func (t *timeline) step(ns int64) int64 { return ns / t.everyNs[0] }
 
 // oldest is the number of the oldest step of a tier that is still kept.
 func (t *timeline) oldest(tier int) int64 { return (t.newest[tier] - t.slots[tier] + 1) * chunkCells }
@@ -117,8 +112,9 @@ func (t *timeline) take(must bool) *chunk {
 	return &chunk{}
 }
 
-// series are sums over time. In each tier, those of the step that goes on wait in
-// current, so that an exchange mostly touches one place in memory.
+// series are sums over time. Those of the step that goes on wait in current, so that an
+// exchange mostly touches one place in memory; when the step is over they are added to the
+// one of the next tier that goes on.
 type series struct {
 	current         [numTiers]cell
 	at              [numTiers]int64 // the step that current is of
@@ -133,18 +129,26 @@ type series struct {
 	partial bool
 }
 
-// add counts what happened at a time, in steps of each tier.
-func (s *series) add(t *timeline, steps *[numTiers]int64, c *cell) {
-	for tier, step := range steps {
-		switch {
-		case step > s.at[tier]:
-			s.flushTier(t, tier)
-			s.at[tier] = step
-		case step < s.at[tier]: // an exchange that ended before others that were told of
-			s.put(t, tier, step, c)
-			continue
-		}
+// add counts what happened in a step of the first tier.
+func (s *series) add(t *timeline, step int64, c *cell) { s.addTo(t, 0, step, c) }
+
+func (s *series) addTo(t *timeline, tier int, step int64, c *cell) {
+	switch {
+	case step == s.at[tier]:
 		s.current[tier].add(c)
+	case step > s.at[tier]:
+		s.flushTier(t, tier)
+		s.at[tier], s.current[tier] = step, *c
+	default: // an exchange that ended before others that were told of
+		s.put(t, tier, step, c)
+		s.pass(t, tier, step, c)
+	}
+}
+
+// pass counts in the next tier what happened in a step.
+func (s *series) pass(t *timeline, tier int, step int64, c *cell) {
+	if next := tier + 1; next < numTiers {
+		s.addTo(t, next, step*t.everyNs[tier]/t.everyNs[next], c)
 	}
 }
 
@@ -158,6 +162,7 @@ func (s *series) flush(t *timeline) {
 func (s *series) flushTier(t *timeline, tier int) {
 	if c := &s.current[tier]; *c != (cell{}) {
 		s.put(t, tier, s.at[tier], c)
+		s.pass(t, tier, s.at[tier], c)
 		*c = cell{}
 	}
 }

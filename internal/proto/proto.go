@@ -197,6 +197,9 @@ type Exchange struct {
 	Service string
 	// MethodLabel is the label of Method. The account fills it in Begin.
 	MethodLabel string
+	// Row stands for the three: exchanges of one row have the same labels. The account
+	// fills it in Begin; 0: nobody did. Another account may use the same number.
+	Row uint32
 	// User is for the sink; the parsers do not touch it but to clear it.
 	User any
 	// Note is the same, for one of those that the sink passes x on to.

@@ -53,10 +53,10 @@ func (d *chatty) observe(x *exchange) {
 		d.conns.size = maxChattyConns
 	}
 	last := d.conns.get(combine(x.Conn, uint64(x.ep.slot)), x.nowNs)
-	if last.endNs != 0 && last.target != x.target && x.StartNs-last.endNs < nextCallNs {
+	if last.endNs != 0 && last.target != x.target.hash && x.StartNs-last.endNs < nextCallNs {
 		st.sequential++
 	}
-	last.endNs, last.target = x.nowNs, x.target
+	last.endNs, last.target = x.nowNs, x.target.hash
 	st.calls++
 	st.bodies += x.ResponseSize
 	st.overhead += max(0, x.bytes-x.ResponseSize-x.RequestSize)

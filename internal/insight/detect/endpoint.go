@@ -37,7 +37,7 @@ type table struct {
 	slots  []*endpoint
 	hand   int
 	forget func(slot int)
-	last   *endpoint // of the latest exchange: often the next one is of the same
+	rows   []*endpoint // by Observation.Row, as far as they were met
 }
 
 func newTable(most int, forget func(slot int)) *table {
@@ -46,8 +46,12 @@ func newTable(most int, forget func(slot int)) *table {
 
 // of returns the endpoint of an exchange.
 func (t *table) of(o *insight.Observation) *endpoint {
-	if e := t.last; e != nil && e.path == o.Path && e.service == o.Service && e.method == o.Method {
-		return e
+	row := int(o.Row)
+	if row < len(t.rows) {
+		// Its names may have changed, and another account has other rows.
+		if e := t.rows[row]; e != nil && e.path == o.Path && e.service == o.Service && e.method == o.Method {
+			return e
+		}
 	}
 	key := endpointKey{o.Service, o.Method, o.Path}
 	e := t.index[key]
@@ -57,7 +61,10 @@ func (t *table) of(o *insight.Observation) *endpoint {
 		*e = endpoint{slot: slot, service: o.Service, method: o.Method, path: o.Path}
 		t.index[key] = e
 	}
-	t.last = e
+	for row >= len(t.rows) {
+		t.rows = append(t.rows, nil)
+	}
+	t.rows[row] = e
 	return e
 }
 

@@ -1,8 +1,6 @@
 package detect
 
 import (
-	"hash/maphash"
-
 	"gortap/internal/insight"
 )
 
@@ -11,7 +9,6 @@ import (
 // page; and walks of very many tiny pages.
 type paging struct {
 	t     *Thresholds
-	seed  maphash.Seed
 	walks cache[walk]
 	slots[pagingState]
 }
@@ -63,7 +60,7 @@ const (
 )
 
 func newPaging(t *Thresholds) *paging {
-	return &paging{t: t, seed: maphash.MakeSeed(), walks: cache[walk]{size: maxWalks}}
+	return &paging{t: t, walks: cache[walk]{size: maxWalks}}
 }
 
 func (d *paging) reset() {
@@ -72,17 +69,15 @@ func (d *paging) reset() {
 }
 
 func (d *paging) observe(x *exchange) {
-	if x.page.name == "" || !x.safe || !x.ok {
+	if x.target.page.name == "" || !x.safe || !x.ok {
 		return
 	}
-	q := &x.page
-	rest := combine(maphash.String(d.seed, x.query[:q.start]), maphash.String(d.seed, x.query[q.end:]))
-	w := d.walks.get(combine(combine(x.client, rest), uint64(x.ep.slot)), x.nowNs)
+	w := d.walks.get(combine(combine(x.client, x.target.list), uint64(x.ep.slot)), x.nowNs)
 	answer, how := identity(x)
 	if how == bySize {
 		return // pages of records of one length have one size
 	}
-	position := maphash.String(d.seed, q.value)
+	position := x.target.position
 	turned := w.position != position
 	if w.pages == 0 && turned {
 		*w = walk{position: position, answer: answer, how: how, pages: 1, same: 1, growing: 1, stuck: 1, first: x.ResponseSize, last: x.ResponseSize,
@@ -90,7 +85,7 @@ func (d *paging) observe(x *exchange) {
 		return
 	}
 	st := d.at(x.ep.slot)
-	st.name, st.how = q.name, how
+	st.name, st.how = x.target.page.name, how
 	if turned {
 		d.turn(x, w, st, answer)
 		w.stuck = 1

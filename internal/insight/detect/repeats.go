@@ -57,7 +57,7 @@ func (d *repeats) observe(x *exchange) {
 	if !x.ok || x.ResponseBytes < d.t.RepeatMin || !x.safe && !isQuestion(x) {
 		return
 	}
-	key := combine(x.target, uint64(x.ep.slot))
+	key := combine(x.target.hash, uint64(x.ep.slot))
 	if x.HasRequestHash {
 		key = combine(key, x.RequestHash)
 	}

@@ -43,7 +43,7 @@ func (d *retries) observe(x *exchange) {
 	if !x.failed {
 		return
 	}
-	key := combine(combine(x.client, x.target), uint64(x.ep.slot))
+	key := combine(combine(x.client, x.target.hash), uint64(x.ep.slot))
 	if x.HasRequestHash {
 		key = combine(key, x.RequestHash)
 	}

@@ -53,8 +53,7 @@ func (s *services) observe(x *exchange) (svc, caller *service) {
 	client, server := x.Client.Addr(), x.Server.Addr()
 	c := svc.clients.of(x.client, client)
 	c.add(x)
-	network := networkOf(client)
-	svc.networks.of(hashAddr(network), network).add(x)
+	svc.networks.of(c.networkHash, c.network).add(x)
 	s.serve(server, svc)
 	h := s.servers[x.client]
 	if h == nil || client == server || client.IsLoopback() || h.main == svc {
@@ -137,8 +136,8 @@ type crowd struct {
 	index map[uint64]*member
 	order []*member
 	hand  int
-	last  *member
-	seen  [16]uint64 // a bit for each of 1024 parts of the addresses
+	last  [64]*member // by hash
+	seen  [16]uint64  // a bit for each of 1024 parts of the addresses
 }
 
 type member struct {
@@ -147,6 +146,8 @@ type member struct {
 	bytes, doubt    int64
 	requests, conns int64
 	seen            span64
+	network         netip.Addr // that addr is in
+	networkHash     uint64
 }
 
 func (m *member) add(x *exchange) {
@@ -159,8 +160,9 @@ func (m *member) add(x *exchange) {
 }
 
 func (c *crowd) of(hash uint64, addr netip.Addr) *member {
-	if c.last != nil && c.last.hash == hash {
-		return c.last
+	last := &c.last[hash>>(64-6)]
+	if m := *last; m != nil && m.hash == hash {
+		return m
 	}
 	if c.index == nil {
 		c.index = make(map[uint64]*member)
@@ -171,9 +173,11 @@ func (c *crowd) of(hash uint64, addr netip.Addr) *member {
 		c.seen[bit>>6] |= 1 << (bit & 63)
 		m = c.room()
 		m.hash, m.addr = hash, addr
+		m.network = networkOf(addr)
+		m.networkHash = hashAddr(m.network)
 		c.index[hash] = m
 	}
-	c.last = m
+	*last = m
 	return m
 }
 

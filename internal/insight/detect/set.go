@@ -1,9 +1,7 @@
 package detect
 
 import (
-	"hash/maphash"
 	"net/http"
-	"strings"
 
 	"gortap/internal/insight"
 	"gortap/internal/proto"
@@ -14,7 +12,7 @@ var _ insight.Detector = (*Set)(nil)
 // Set is all detectors. It serves one goroutine at a time.
 type Set struct {
 	cfg       Config
-	seed      maphash.Seed
+	targets   *targets
 	table     *table
 	services  *services
 	history   *history
@@ -48,9 +46,7 @@ type exchange struct {
 	bytes  int64    // wire bytes of both directions
 	nowNs  int64    // when it ended
 	client uint64   // hash of the client's address
-	target uint64   // hash of host and target
-	query  string   // of the target, without "?"
-	page   pageQuery
+	target *target
 	safe   bool // GET or HEAD
 	ok     bool // complete with status 200 to 299
 	failed bool // an answer that says to try again, or none
@@ -59,7 +55,7 @@ type exchange struct {
 // New makes a Set that knows nothing yet.
 func New(cfg Config) *Set {
 	cfg.fill()
-	s := &Set{cfg: cfg, seed: maphash.MakeSeed(), carried: make(map[string]insight.Finding)}
+	s := &Set{cfg: cfg, targets: newTargets(), carried: make(map[string]insight.Finding)}
 	t := &s.cfg.Thresholds
 	s.services = newServices(s.cfg.MaxServices)
 	s.history = newHistory(s.cfg.Warmup)
@@ -91,11 +87,7 @@ func (s *Set) Observe(o *insight.Observation) {
 	s.runBytes += x.bytes
 	s.bytes += x.bytes
 	x.client = hashAddr(o.Client.Addr())
-	x.target = maphash.String(s.seed, o.Target)
-	if i := strings.IndexByte(o.Target, '?'); i >= 0 {
-		x.query = o.Target[i+1:]
-		x.page = readPage(x.query)
-	}
+	x.target = s.targets.find(o.Target)
 	x.safe = o.Method == http.MethodGet || o.Method == http.MethodHead
 	x.ok = o.Complete && o.Status >= 200 && o.Status < 300
 	x.failed = isFailure(o)

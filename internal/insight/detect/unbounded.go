@@ -41,7 +41,7 @@ const (
 )
 
 func (d *unbounded) observe(x *exchange) {
-	if x.Method != http.MethodGet || !x.ok || x.ResponseSize == 0 || x.page.name != "" || x.page.limited {
+	if x.Method != http.MethodGet || !x.ok || x.ResponseSize == 0 || x.target.page.name != "" || x.target.page.limited {
 		return
 	}
 	st := d.peek(x.ep.slot)
@@ -52,13 +52,13 @@ func (d *unbounded) observe(x *exchange) {
 		st = d.at(x.ep.slot)
 	}
 	switch {
-	case st.target == x.target:
+	case st.target == x.target.hash:
 		st.votes++
 	case st.votes > 0:
 		st.votes--
 		return
 	default:
-		*st = unboundedState{target: x.target, votes: 1, first: x.ResponseSize, per: 1}
+		*st = unboundedState{target: x.target.hash, votes: 1, first: x.ResponseSize, per: 1}
 	}
 	st.n++
 	st.add(x.ResponseSize)

@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"bytes"
+	"encoding/binary"
 	"net/netip"
 
 	"gortap/internal/insight"
@@ -20,6 +22,7 @@ const (
 type batch struct {
 	entries []entry
 	bytes   []byte // what the spans of entries point into
+	shared  [sharedPlaces]span
 	resent  []resent
 	missed  insight.Missed // exchanges that are not among the entries
 	nowNs   int64          // the capture's clock
@@ -38,6 +41,7 @@ type entry struct {
 	client, server            netip.AddrPort
 	service, method, path     string
 	protocol                  proto.Protocol
+	row                       uint32
 	status, code              int32
 	flags                     flags
 	incomplete                proto.Reason
@@ -76,6 +80,7 @@ func (b *batch) reset() {
 	}
 	clear(b.entries) // they hold strings
 	b.entries, b.bytes, b.nowNs = b.entries[:0], b.bytes[:0], 0
+	b.shared = [sharedPlaces]span{}
 }
 
 // miss makes what b has of exchanges one sum: they are dropped.
@@ -96,6 +101,37 @@ func (b *batch) keep(data []byte) span {
 	from := len(b.bytes)
 	b.bytes = append(b.bytes, data...)
 	return span{uint32(from), uint32(len(b.bytes))}
+}
+
+// share keeps data that exchanges have in common, once where it came before: what is kept
+// in a place is compared. The reader then knows it by its span.
+func (b *batch) share(place uint32, data []byte) span {
+	at := &b.shared[place*0x9e3779b1>>(32-sharedBits)]
+	if !bytes.Equal(b.text(*at), data) {
+		*at = b.keep(data)
+	}
+	return *at
+}
+
+const (
+	sharedBits   = 7
+	sharedPlaces = 1 << sharedBits
+
+	// What is added to them tells things of a kind apart.
+	hostPlace     = 0
+	targetPlace   = 1 << 28
+	requestPlace  = 2 << 28
+	responsePlace = 3 << 28
+)
+
+// aboutOf is a number of a target that others rarely have.
+func aboutOf(target []byte) uint32 {
+	n := len(target)
+	if n < 8 {
+		return uint32(n)
+	}
+	h := binary.LittleEndian.Uint64(target)*31 ^ binary.LittleEndian.Uint64(target[n-8:]) ^ uint64(n)
+	return uint32(h * 0x9e3779b97f4a7c15 >> 36)
 }
 
 func (b *batch) text(s span) []byte { return b.bytes[s.from:s.to] }

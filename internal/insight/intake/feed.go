@@ -35,12 +35,22 @@ type Resent func(tell func(service string, bytes uint64))
 
 // pending is what is kept of an exchange that goes on, as its Note.
 type pending struct {
-	heads  []byte // of the request, then of the response
-	length [2]int // of each; -1: too large
+	heads  []byte // field lines of the request, then of the response
+	length [2]int // of each
+	head   [2]headState
 	bodies [2]body
 	sample []byte // of the response's body; nil: none is taken
 	next   *pending
 }
+
+// headState says what is kept of a head.
+type headState uint8
+
+const (
+	noHead headState = iota
+	keptHead
+	largeHead
+)
 
 // body is as much as was seen of one.
 type body struct {
@@ -88,12 +98,13 @@ func (f *Feed) Payload(x *proto.Exchange, s proto.Side, part proto.Part, b []byt
 	switch {
 	case p == nil || p == f.out || x.Upgraded:
 	case part == proto.Head:
-		if len(b) > maxHead || s == proto.Client && p.length[proto.Server] != 0 {
-			p.length[s] = -1
+		if len(b) > maxHead || s == proto.Client && p.head[proto.Server] != noHead {
+			p.head[s] = largeHead
 			return
 		}
-		p.heads = append(p.heads, b...)
-		p.length[s] = len(b)
+		fields := fieldsOf(b)
+		p.heads = append(p.heads, fields...)
+		p.length[s], p.head[s] = len(fields), keptHead
 	default:
 		f.body(x, p, s, b)
 	}
@@ -132,10 +143,12 @@ func (f *Feed) Exchange(x *proto.Exchange) {
 	b.entries = append(b.entries, entry{})
 	e := &b.entries[len(b.entries)-1]
 	e.fill(x)
-	e.host = b.keep(x.Host[:min(len(x.Host), maxHost)])
-	e.target = b.keep(x.Target[:min(len(x.Target), maxTarget)])
+	target := x.Target[:min(len(x.Target), maxTarget)]
+	about := aboutOf(target)
+	e.host = b.share(hostPlace, x.Host[:min(len(x.Host), maxHost)])
+	e.target = b.share(targetPlace+about, target)
 	if p != nil {
-		f.add(b, e, x, p)
+		f.add(b, e, x, p, about)
 		if f.in.cfg.Whole != nil {
 			f.look(x, p.bodies[proto.Server].n)
 		}
@@ -154,17 +167,18 @@ func (f *Feed) leaveOut(x *proto.Exchange) {
 }
 
 // add takes what is kept of heads and bodies.
-func (f *Feed) add(b *batch, e *entry, x *proto.Exchange, p *pending) {
+func (f *Feed) add(b *batch, e *entry, x *proto.Exchange, p *pending, about uint32) {
 	if f.in.pressed() {
 		f.in.missing[HeadShed].Add(1)
 		return
 	}
 	seen := [2]bool{x.Request.Seen, x.Response.Seen}
-	if !x.Upgraded && (p.length[proto.Client] > 0 || !seen[proto.Client]) && (p.length[proto.Server] > 0 || !seen[proto.Server]) {
+	if !x.Upgraded && (p.head[proto.Client] == keptHead || !seen[proto.Client]) && (p.head[proto.Server] == keptHead || !seen[proto.Server]) {
 		e.flags |= hasHead
-		e.heads[proto.Client] = b.keep(p.heads[:p.length[proto.Client]])
-		e.heads[proto.Server] = b.keep(p.heads[p.length[proto.Client]:])
-	} else if p.length[proto.Client] < 0 || p.length[proto.Server] < 0 {
+		request, response := p.heads[:p.length[proto.Client]], p.heads[p.length[proto.Client]:]
+		e.heads[proto.Client] = b.share(requestPlace+uint32(len(request)), request)
+		e.heads[proto.Server] = b.share(responsePlace+about, response)
+	} else if p.head[proto.Client] == largeHead || p.head[proto.Server] == largeHead {
 		f.in.missing[HeadLarge].Add(1)
 	}
 	for side, m := range [2]*proto.Message{&x.Request, &x.Response} {
@@ -181,7 +195,7 @@ func (f *Feed) add(b *batch, e *entry, x *proto.Exchange, p *pending) {
 
 func (f *Feed) release(p *pending) {
 	f.samples.giveBack(p.sample)
-	p.sample, p.heads, p.length = nil, p.heads[:0], [2]int{}
+	p.sample, p.heads, p.length, p.head = nil, p.heads[:0], [2]int{}, [2]headState{}
 	for side := range p.bodies {
 		if m := &p.bodies[side]; m.n > 0 {
 			m.hash.Reset()
@@ -240,7 +254,7 @@ func (f *Feed) handOver(wait bool) {
 // fill takes what x itself tells.
 func (e *entry) fill(x *proto.Exchange) {
 	e.conn, e.client, e.server = x.Conn.ID, x.Conn.ClientAddr(), x.Conn.ServerAddr()
-	e.service, e.method, e.path, e.protocol = x.Service, x.MethodLabel, x.Path, x.Protocol
+	e.service, e.method, e.path, e.row, e.protocol = x.Service, x.MethodLabel, x.Path, x.Row, x.Protocol
 	e.status, e.code = int32(x.Status), int32(x.Code)
 	e.requestBytes, e.requestSize = x.Request.Wire, x.Request.Body
 	e.responseBytes, e.responseSize = x.Response.Wire, x.Response.Body

@@ -16,13 +16,27 @@ type heads struct {
 	names *names
 	seed  maphash.Seed
 	known [2][]knownHead // by proto.Side and hash
+	none  knownHead
+	// In the head that was told last are those of, and what they were.
+	told [2]toldHead
+	// What the spans of this batch stand for.
+	spans [2]spans[toldHead]
 }
 
 // knownHead is a head that came before, and what is in it.
 type knownHead struct {
 	fields []byte
 	head   insight.Head
+	times  uint64 // that the place was taken
 }
+
+// toldHead is a known head, as long as its place is not taken.
+type toldHead struct {
+	*knownHead
+	times uint64
+}
+
+func (t toldHead) holds() bool { return t.knownHead != nil && t.knownHead.times == t.times }
 
 const (
 	knownHeads   = 256
@@ -33,33 +47,75 @@ func newHeads(n *names) heads {
 	return heads{names: n, seed: maphash.MakeSeed(), known: [2][]knownHead{make([]knownHead, knownHeads), make([]knownHead, knownHeads)}}
 }
 
-// read adds to h what a head of that side tells.
-func (hs *heads) read(side proto.Side, head []byte, h *insight.Head) {
+// fieldsOf returns what follows a head's start line.
+func fieldsOf(head []byte) []byte {
 	start := 0
 	for start < len(head) && (head[start] == '\r' || head[start] == '\n') { // RFC 9112, 2.2
 		start++
 	}
 	end := bytes.IndexByte(head[start:], '\n')
 	if end < 0 {
-		return
+		return nil
 	}
-	fields := head[start+end+1:]
+	return head[start+end+1:]
+}
+
+// read puts into h what field lines of that side tell. It remembers what it put there
+// last: h must be the same each time, or clear.
+func (hs *heads) read(side proto.Side, fields []byte, h *insight.Head) {
 	if len(fields) > maxKnownHead {
+		hs.tell(side, toldHead{&hs.none, 0}, h)
+		hs.told[side] = toldHead{}
 		hs.scan(side, fields, h)
 		return
 	}
-	k := &hs.known[side][maphash.Bytes(hs.seed, fields)%knownHeads]
-	if !bytes.Equal(k.fields, fields) {
-		k.fields, k.head = append(k.fields[:0], fields...), insight.Head{}
-		hs.scan(side, fields, &k.head)
-	}
-	if side == proto.Client {
-		h.AcceptEncoding, h.IfNoneMatch, h.IfModifiedSince = k.head.AcceptEncoding, k.head.IfNoneMatch, k.head.IfModifiedSince
-		h.Range, h.UserAgent, h.Authorized = k.head.Range, k.head.UserAgent, k.head.Authorized
+	hs.tell(side, hs.find(side, fields), h)
+}
+
+// readSpan is read for field lines that a batch has at s.
+func (hs *heads) readSpan(side proto.Side, b *batch, s span, h *insight.Head) {
+	if t := hs.spans[side].get(s); t != nil && t.holds() {
+		hs.tell(side, *t, h)
 		return
 	}
-	h.ContentEncoding, h.ContentType, h.CacheControl = k.head.ContentEncoding, k.head.ContentType, k.head.CacheControl
-	h.ETag, h.LastModified, h.Vary, h.RetryAfter = k.head.ETag, k.head.LastModified, k.head.Vary, k.head.RetryAfter
+	hs.read(side, b.text(s), h)
+	hs.spans[side].put(s, hs.told[side])
+}
+
+// find returns what is known of field lines.
+func (hs *heads) find(side proto.Side, fields []byte) toldHead {
+	k := &hs.known[side][maphash.Bytes(hs.seed, fields)%knownHeads]
+	if !bytes.Equal(k.fields, fields) {
+		k.fields, k.head, k.times = append(k.fields[:0], fields...), insight.Head{}, k.times+1
+		hs.scan(side, fields, &k.head)
+	}
+	return toldHead{k, k.times}
+}
+
+// tell puts into h what a known head has.
+func (hs *heads) tell(side proto.Side, t toldHead, h *insight.Head) {
+	if hs.told[side] == t {
+		return
+	}
+	hs.told[side] = t
+	k := &t.head
+	if side == proto.Client {
+		h.AcceptEncoding, h.IfNoneMatch, h.IfModifiedSince = k.AcceptEncoding, k.IfNoneMatch, k.IfModifiedSince
+		h.Range, h.UserAgent, h.Authorized = k.Range, k.UserAgent, k.Authorized
+		return
+	}
+	h.ContentEncoding, h.ContentType, h.CacheControl = k.ContentEncoding, k.ContentType, k.CacheControl
+	h.ETag, h.LastModified, h.Vary, h.RetryAfter = k.ETag, k.LastModified, k.Vary, k.RetryAfter
+}
+
+// clear empties h.
+func (hs *heads) clear(h *insight.Head) { *h, hs.told = insight.Head{}, [2]toldHead{} }
+
+// nextBatch forgets what spans stood for.
+func (hs *heads) nextBatch() {
+	for side := range hs.spans {
+		hs.spans[side].forget()
+	}
 }
 
 // scan goes through field lines.

@@ -56,9 +56,10 @@ func FuzzHeads(f *testing.F) {
 			return
 		}
 		want := byView(side, head)
+		var got insight.Head
+		hs.clear(&got)
 		for range 2 {
-			var got insight.Head
-			if hs.read(side, head, &got); got != want {
+			if hs.read(side, fieldsOf(head), &got); got != want {
 				t.Errorf("%q (-want +got):\n%s", head, cmp.Diff(want, got))
 			}
 		}
@@ -68,7 +69,7 @@ func FuzzHeads(f *testing.F) {
 func TestFoldedValuesAreJoined(t *testing.T) {
 	hs := newHeads(newNames())
 	var h insight.Head
-	hs.read(proto.Server, []byte("HTTP/1.1 200 OK\r\nCache-Control: a,\r\n  b\r\nX: y\r\n\tz\r\nVary: v\r\n\r\n"), &h)
+	hs.read(proto.Server, []byte("Cache-Control: a,\r\n  b\r\nX: y\r\n\tz\r\nVary: v\r\n\r\n"), &h)
 	if h.CacheControl != "a, b" || h.Vary != "v" {
 		t.Errorf("got %+v", h)
 	}

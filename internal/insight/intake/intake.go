@@ -109,6 +109,7 @@ func (in *Intake) run() {
 		if in.cfg.Order != nil {
 			in.cfg.Order.Wait(in.cfg.Turn, b.nowNs)
 		}
+		r.begin()
 		in.cfg.Store.Batch(b.nowNs, func(observe func(*insight.Observation)) {
 			for i := range b.entries {
 				observe(r.read(b, &b.entries[i]))

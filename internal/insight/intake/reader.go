@@ -17,6 +17,7 @@ type reader struct {
 	heads   heads
 	names   *names // hosts and values of fields
 	targets *names
+	known   spans[string] // targets of this batch
 }
 
 func newReader(r *redact.Redactor) *reader {
@@ -24,40 +25,55 @@ func newReader(r *redact.Redactor) *reader {
 	return &reader{redact: r, heads: newHeads(names), names: names, targets: newNames()}
 }
 
-// read returns an observation that is good until the next call.
+// begin is for the entries of another batch.
+func (r *reader) begin() {
+	r.heads.nextBatch()
+	r.known.forget()
+}
+
+// read returns an observation that is good until the next call. What it has in common
+// with the one before stays as it is.
 func (r *reader) read(b *batch, e *entry) *insight.Observation {
-	host := r.o.Host // mostly of the exchange before, too
-	r.o = insight.Observation{
-		StartNs: e.startNs, EndNs: e.endNs, Conn: e.conn, First: e.flags&first != 0, Upgraded: e.flags&upgraded != 0,
-		Protocol: e.protocol, Client: e.client, Server: e.server,
-		Service: e.service, Method: e.method, Path: e.path,
-		Status: int(e.status), Code: int(e.code), HasCode: e.flags&hasCode != 0,
-		RequestBytes: e.requestBytes, ResponseBytes: e.responseBytes, RequestSize: e.requestSize, ResponseSize: e.responseSize,
-		Duration: time.Duration(e.durationNs), TTFB: time.Duration(e.ttfbNs),
-		Complete: e.incomplete == proto.Complete, Incomplete: e.incomplete,
-		RequestHash: e.hashes[proto.Client], ResponseHash: e.hashes[proto.Server],
-		ResponsePart:   e.part,
-		HasRequestHash: e.flags&hasRequestHash != 0, HasResponseHash: e.flags&hasResponseHash != 0,
+	o := &r.o
+	o.StartNs, o.EndNs, o.Conn, o.First, o.Upgraded = e.startNs, e.endNs, e.conn, e.flags&first != 0, e.flags&upgraded != 0
+	o.Protocol, o.Client, o.Server = e.protocol, e.client, e.server
+	o.Service, o.Method, o.Path, o.Row = e.service, e.method, e.path, e.row
+	o.Status, o.Code, o.HasCode = int(e.status), int(e.code), e.flags&hasCode != 0
+	o.RequestBytes, o.ResponseBytes, o.RequestSize, o.ResponseSize = e.requestBytes, e.responseBytes, e.requestSize, e.responseSize
+	o.Duration, o.TTFB = time.Duration(e.durationNs), time.Duration(e.ttfbNs)
+	o.Complete, o.Incomplete = e.incomplete == proto.Complete, e.incomplete
+	o.RequestHash, o.ResponseHash, o.ResponsePart = e.hashes[proto.Client], e.hashes[proto.Server], e.part
+	o.HasRequestHash, o.HasResponseHash = e.flags&hasRequestHash != 0, e.flags&hasResponseHash != 0
+	if host := b.text(e.host); string(host) != o.Host {
+		o.Host = r.names.get(host)
 	}
-	if r.o.Host = host; string(b.text(e.host)) != host {
-		r.o.Host = r.names.get(b.text(e.host))
-	}
-	target := b.text(e.target)
-	if t, known := r.targets.find(target); known {
-		r.o.Target = t
-	} else {
-		r.o.Target = r.targets.set(target, r.redact.Target(target))
-	}
-	if e.flags&hasHead != 0 {
-		r.o.HasHead = true
-		for side, head := range e.heads {
-			r.heads.read(proto.Side(side), b.text(head), &r.o.Head)
+	o.Target = r.target(b, e.target)
+	if o.HasHead = e.flags&hasHead != 0; o.HasHead {
+		for side, at := range e.heads {
+			r.heads.readSpan(proto.Side(side), b, at, &o.Head)
 		}
+	} else {
+		r.heads.clear(&o.Head)
 	}
+	o.Sample = nil
 	if e.sample.to > e.sample.from {
-		r.o.Sample = b.text(e.sample)
+		o.Sample = b.text(e.sample)
 	}
-	return &r.o
+	return o
+}
+
+// target returns a target as it is shown.
+func (r *reader) target(b *batch, at span) string {
+	if t := r.known.get(at); t != nil {
+		return *t
+	}
+	target := b.text(at)
+	t, known := r.targets.find(target)
+	if !known {
+		t = r.targets.set(target, r.redact.Target(target))
+	}
+	r.known.put(at, t)
+	return t
 }
 
 // names are strings that come again, so that they are made once. Those that have not

@@ -11,6 +11,7 @@ import (
 // then one a second.
 type sampler struct {
 	endpoints map[sampleKey]*sampled
+	rows      []*sampled // the same, by proto.Exchange.Row
 	spare     [][]byte
 	made      int
 }
@@ -35,14 +36,25 @@ const (
 func newSampler() sampler { return sampler{endpoints: map[sampleKey]*sampled{}} }
 
 func (s *sampler) of(x *proto.Exchange) *sampled {
+	row := int(x.Row)
+	if row < len(s.rows) && s.rows[row] != nil {
+		return s.rows[row]
+	}
 	key := sampleKey{x.Service, x.MethodLabel, x.Path}
 	e := s.endpoints[key]
 	if e == nil {
 		if len(s.endpoints) >= maxSampledKeys {
 			clear(s.endpoints)
+			clear(s.rows)
 		}
 		e = &sampled{}
 		s.endpoints[key] = e
+	}
+	if row > 0 {
+		for row >= len(s.rows) {
+			s.rows = append(s.rows, nil)
+		}
+		s.rows[row] = e
 	}
 	return e
 }
