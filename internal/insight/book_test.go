@@ -44,7 +44,7 @@ func TestRowsOnlyShowTheWay(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	with, without := NewBook(Config{}), NewBook(Config{})
 	now := day
-	for i := range 20_000 {
+	for i := range 5000 {
 		now += r.Int64N(80 * second / 1000)
 		o := random(r, now-r.Int64N(3*second))
 		with.Observe(o)
