@@ -1,11 +1,11 @@
 package bpf_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,9 +24,9 @@ func BenchmarkPacket(b *testing.B) {
 		"match":   {build{budget: 2048, filter: "tcp port 80"}, client(ack, 1, 1, 0)},
 	} {
 		b.Run(name, func(b *testing.B) {
-			k := newKernel(b, set.build)
 			const ring = 16 << 20
-			k.putRing(0, ring)
+			set.ring = ring
+			k := newKernel(b, set.build)
 			for _, s := range []segment{client(syn, 0, 0, 0), client(ack, 1, 1, 3000)} {
 				k.show(k.ingress(), s.frame(), 0)
 			}
@@ -78,7 +78,7 @@ func (k *kernel) bench(b *testing.B, h hook, frame []byte, ring int) {
 	k.discard()
 	k.show(h, frame, 0)
 	round := b.N
-	if size := k.rings[0].AvailableBytes(); size > 0 {
+	if size := k.rings[0].Pending(); size > 0 {
 		round = ring / 2 / size
 	}
 	var total time.Duration
@@ -102,7 +102,7 @@ func (k *kernel) bench(b *testing.B, h hook, frame []byte, ring int) {
 
 // discard empties the first ring.
 func (k *kernel) discard() {
-	var r ringbuf.Record
-	for k.rings[0].ReadInto(&r) == nil {
+	for k.rings[0].Pending() > 0 {
+		k.rings[0].Drain(math.MaxInt, math.MaxUint64, func([]byte) {})
 	}
 }

@@ -6,4 +6,4 @@
 // change to the C code run `make generate`.
 package bpf
 
-//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -type event -type flow -type flow_end -type skip -type control_input -type counter -type outcome -type event_type -type lock_state -type dir_flag -type command Capture capture.bpf.c -- -mcpu=v3 -O2 -g -Wall -Werror -Iinclude -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu -ffile-prefix-map=../=
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -target bpfel -type event -type jump -type lane -type flow -type flow_end -type skip -type control_input -type counter -type outcome -type event_type -type lock_state -type dir_flag -type command Capture capture.bpf.c -- -mcpu=v3 -O2 -g -Wall -Werror -Iinclude -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu -ffile-prefix-map=../=

@@ -28,6 +28,7 @@
 #include "account.h"
 #include "turnless.h"
 #include "wake.h"
+#include "ring.h"
 #include "emit.h"
 #include "filter.h"
 
@@ -41,6 +42,7 @@ const enum dir_flag *unused_dir_flag __attribute__((unused));
 const enum command *unused_command __attribute__((unused));
 const enum event_type *unused_event_type __attribute__((unused));
 const struct event *unused_event __attribute__((unused));
+const struct jump *unused_jump __attribute__((unused));
 const struct flow_end *unused_flow_end __attribute__((unused));
 const struct control_input *unused_control_input __attribute__((unused));
 
@@ -191,8 +193,10 @@ static __always_inline void sum_up(struct flow_end *e, const struct flow *f,
 				   const struct flow_key *key)
 {
 	__builtin_memset(e, 0, sizeof(*e));
-	e->ts_ns = bpf_ktime_get_ns();
+	e->size = sizeof(*e);
 	e->type = EVENT_FLOW_END;
+	/* Behind all that was told of it, before what a new flow can tell. */
+	e->ts_ns = bpf_ktime_get_ns();
 	e->key = *key;
 	e->opener = f->opener;
 	e->opener_known = f->opener_known;
@@ -208,14 +212,14 @@ static __always_inline void sum_up(struct flow_end *e, const struct flow *f,
 	}
 }
 
-/* Writes the flow's last record and forgets it. The record is reserved before: where
- * there is no room the flow lives on, and is tried again. */
+/* Writes the flow's last record and forgets it. Room is reserved before: where
+ * there is none the flow lives on, and is tried again. */
 __noinline int evict(const struct flow_key *key, __u64 idle_before)
 {
 	struct flow_end *e;
+	struct lane *lane;
 	struct flow *f;
 	__u32 shard;
-	void *ring;
 
 	if (!key)
 		return 0;
@@ -225,17 +229,15 @@ __noinline int evict(const struct flow_key *key, __u64 idle_before)
 	if (is_untold(f))
 		return forget(f, key, idle_before);
 	shard = f->shard;
-	ring = bpf_map_lookup_elem(&rings, &shard);
-	e = ring ? bpf_ringbuf_reserve(ring, sizeof(*e), 0) : NULL;
+	lane = lane_of(shard, cfg_lanes - 1);
+	e = lane ? reserve(lane, shard) : NULL;
 	if (!e)
 		return 0;
-	if (!end_flow(f, idle_before)) {
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+	if (!end_flow(f, idle_before))
 		return 0;
-	}
 	sum_up(e, f, key);
 	bpf_map_delete_elem(&flows, key);
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	publish(lane, sizeof(*e));
 	return 1;
 }
 

@@ -49,29 +49,23 @@ const (
 	CaptureDirFlagDIR_SYN_WAITS CaptureDirFlag = 64
 )
 
-type CaptureDraft struct {
-	_     structs.HostLayout
-	Event CaptureEvent
-	Data  [1040]uint8
-}
-
 type CaptureEvent struct {
 	_         structs.HostLayout
-	TsNs      uint64
+	Size      uint32
 	Type      uint8
 	Dir       uint8
 	Flags     uint8
 	TailLen   uint8
+	TsNs      uint64
 	Seq       uint32
 	Ack       uint32
 	Len       uint32
-	Cap       uint32
 	NetBytes  uint32
+	Cap       uint16
 	Window    uint16
-	Scale     uint8
-	Pad0      uint8
 	WindowMax uint16
-	Pad1      uint16
+	Scale     uint8
+	Pad       uint8
 	Key       CaptureFlowKey
 }
 
@@ -80,6 +74,7 @@ type CaptureEventType uint32
 const (
 	CaptureEventTypeEVENT_SEGMENT  CaptureEventType = 1
 	CaptureEventTypeEVENT_FLOW_END CaptureEventType = 2
+	CaptureEventTypeEVENT_JUMP     CaptureEventType = 3
 )
 
 type CaptureFlow struct {
@@ -131,12 +126,12 @@ type CaptureFlow struct {
 
 type CaptureFlowEnd struct {
 	_           structs.HostLayout
-	TsNs        uint64
+	Size        uint32
 	Type        uint8
 	Opener      uint8
 	OpenerKnown uint8
 	Unsampled   uint8
-	Pad0        uint32
+	TsNs        uint64
 	FirstNs     uint64
 	LastNs      uint64
 	Key         CaptureFlowKey
@@ -157,6 +152,23 @@ type CaptureFlowKey struct {
 	Aport uint16
 	Bport uint16
 	Net   uint32
+}
+
+type CaptureJump struct {
+	_     structs.HostLayout
+	Size  uint32
+	Type  uint8
+	Pad   [3]uint8
+	Chunk uint64
+}
+
+type CaptureLane struct {
+	_       structs.HostLayout
+	Written uint64
+	Chunk   uint32
+	At      uint32
+	First   uint32
+	Pad     [11]uint32
 }
 
 type CaptureLockState uint32
@@ -210,11 +222,13 @@ type CaptureSkip struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	CaptureMapBells              = "bells"
+	CaptureMapChunks             = "chunks"
 	CaptureMapCounters           = "counters"
-	CaptureMapDrafts             = "drafts"
 	CaptureMapFlows              = "flows"
+	CaptureMapLanes              = "lanes"
 	CaptureMapNewFlows           = "new_flows"
-	CaptureMapRings              = "rings"
+	CaptureMapPool               = "pool"
 	CaptureMapWakeAt             = "wake_at"
 	CaptureProgControl           = "control"
 	CaptureProgTcL2Egress        = "tc_l2_egress"
@@ -223,10 +237,14 @@ const (
 	CaptureProgTcL3Ingress       = "tc_l3_ingress"
 	CaptureProgXdpL2             = "xdp_l2"
 	CaptureProgXdpL3             = "xdp_l3"
+	CaptureVarCfgChunkLast       = "cfg_chunk_last"
+	CaptureVarCfgChunks          = "cfg_chunks"
+	CaptureVarCfgLanes           = "cfg_lanes"
 	CaptureVarCfgRequestBudget   = "cfg_request_budget"
 	CaptureVarCfgResponseBudget  = "cfg_response_budget"
 	CaptureVarCfgSample          = "cfg_sample"
 	CaptureVarCfgShards          = "cfg_shards"
+	CaptureVarCfgSlice           = "cfg_slice"
 	CaptureVarCfgWindows         = "cfg_windows"
 	CaptureVarUnusedCommand      = "unused_command"
 	CaptureVarUnusedControlInput = "unused_control_input"
@@ -236,6 +254,7 @@ const (
 	CaptureVarUnusedEvent        = "unused_event"
 	CaptureVarUnusedEventType    = "unused_event_type"
 	CaptureVarUnusedFlowEnd      = "unused_flow_end"
+	CaptureVarUnusedJump         = "unused_jump"
 	CaptureVarUnusedLockState    = "unused_lock_state"
 	CaptureVarUnusedMark         = "unused_mark"
 	CaptureVarUnusedOutcome      = "unused_outcome"
@@ -296,11 +315,13 @@ type CaptureProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CaptureMapSpecs struct {
+	Bells    *ebpf.MapSpec `ebpf:"bells"`
+	Chunks   *ebpf.MapSpec `ebpf:"chunks"`
 	Counters *ebpf.MapSpec `ebpf:"counters"`
-	Drafts   *ebpf.MapSpec `ebpf:"drafts"`
 	Flows    *ebpf.MapSpec `ebpf:"flows"`
+	Lanes    *ebpf.MapSpec `ebpf:"lanes"`
 	NewFlows *ebpf.MapSpec `ebpf:"new_flows"`
-	Rings    *ebpf.MapSpec `ebpf:"rings"`
+	Pool     *ebpf.MapSpec `ebpf:"pool"`
 	WakeAt   *ebpf.MapSpec `ebpf:"wake_at"`
 }
 
@@ -308,10 +329,14 @@ type CaptureMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CaptureVariableSpecs struct {
+	CfgChunkLast       *ebpf.VariableSpec `ebpf:"cfg_chunk_last"`
+	CfgChunks          *ebpf.VariableSpec `ebpf:"cfg_chunks"`
+	CfgLanes           *ebpf.VariableSpec `ebpf:"cfg_lanes"`
 	CfgRequestBudget   *ebpf.VariableSpec `ebpf:"cfg_request_budget"`
 	CfgResponseBudget  *ebpf.VariableSpec `ebpf:"cfg_response_budget"`
 	CfgSample          *ebpf.VariableSpec `ebpf:"cfg_sample"`
 	CfgShards          *ebpf.VariableSpec `ebpf:"cfg_shards"`
+	CfgSlice           *ebpf.VariableSpec `ebpf:"cfg_slice"`
 	CfgWindows         *ebpf.VariableSpec `ebpf:"cfg_windows"`
 	UnusedCommand      *ebpf.VariableSpec `ebpf:"unused_command"`
 	UnusedControlInput *ebpf.VariableSpec `ebpf:"unused_control_input"`
@@ -321,6 +346,7 @@ type CaptureVariableSpecs struct {
 	UnusedEvent        *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedEventType    *ebpf.VariableSpec `ebpf:"unused_event_type"`
 	UnusedFlowEnd      *ebpf.VariableSpec `ebpf:"unused_flow_end"`
+	UnusedJump         *ebpf.VariableSpec `ebpf:"unused_jump"`
 	UnusedLockState    *ebpf.VariableSpec `ebpf:"unused_lock_state"`
 	UnusedMark         *ebpf.VariableSpec `ebpf:"unused_mark"`
 	UnusedOutcome      *ebpf.VariableSpec `ebpf:"unused_outcome"`
@@ -346,21 +372,25 @@ func (o *CaptureObjects) Close() error {
 //
 // It can be passed to LoadCaptureObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CaptureMaps struct {
+	Bells    *ebpf.Map `ebpf:"bells"`
+	Chunks   *ebpf.Map `ebpf:"chunks"`
 	Counters *ebpf.Map `ebpf:"counters"`
-	Drafts   *ebpf.Map `ebpf:"drafts"`
 	Flows    *ebpf.Map `ebpf:"flows"`
+	Lanes    *ebpf.Map `ebpf:"lanes"`
 	NewFlows *ebpf.Map `ebpf:"new_flows"`
-	Rings    *ebpf.Map `ebpf:"rings"`
+	Pool     *ebpf.Map `ebpf:"pool"`
 	WakeAt   *ebpf.Map `ebpf:"wake_at"`
 }
 
 func (m *CaptureMaps) Close() error {
 	return _CaptureClose(
+		m.Bells,
+		m.Chunks,
 		m.Counters,
-		m.Drafts,
 		m.Flows,
+		m.Lanes,
 		m.NewFlows,
-		m.Rings,
+		m.Pool,
 		m.WakeAt,
 	)
 }
@@ -369,10 +399,14 @@ func (m *CaptureMaps) Close() error {
 //
 // It can be passed to LoadCaptureObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CaptureVariables struct {
+	CfgChunkLast       *ebpf.Variable `ebpf:"cfg_chunk_last"`
+	CfgChunks          *ebpf.Variable `ebpf:"cfg_chunks"`
+	CfgLanes           *ebpf.Variable `ebpf:"cfg_lanes"`
 	CfgRequestBudget   *ebpf.Variable `ebpf:"cfg_request_budget"`
 	CfgResponseBudget  *ebpf.Variable `ebpf:"cfg_response_budget"`
 	CfgSample          *ebpf.Variable `ebpf:"cfg_sample"`
 	CfgShards          *ebpf.Variable `ebpf:"cfg_shards"`
+	CfgSlice           *ebpf.Variable `ebpf:"cfg_slice"`
 	CfgWindows         *ebpf.Variable `ebpf:"cfg_windows"`
 	UnusedCommand      *ebpf.Variable `ebpf:"unused_command"`
 	UnusedControlInput *ebpf.Variable `ebpf:"unused_control_input"`
@@ -382,6 +416,7 @@ type CaptureVariables struct {
 	UnusedEvent        *ebpf.Variable `ebpf:"unused_event"`
 	UnusedEventType    *ebpf.Variable `ebpf:"unused_event_type"`
 	UnusedFlowEnd      *ebpf.Variable `ebpf:"unused_flow_end"`
+	UnusedJump         *ebpf.Variable `ebpf:"unused_jump"`
 	UnusedLockState    *ebpf.Variable `ebpf:"unused_lock_state"`
 	UnusedMark         *ebpf.Variable `ebpf:"unused_mark"`
 	UnusedOutcome      *ebpf.Variable `ebpf:"unused_outcome"`

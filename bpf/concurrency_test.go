@@ -18,8 +18,7 @@ import (
 // Packets may come on one CPU while another evicts their flow. Each is then in
 // the totals of one flow, or lost and counted as such.
 func TestPacketsMeetEvictions(t *testing.T) {
-	k := newKernel(t, build{budget: 2048})
-	k.putRing(0, 8<<20)
+	k := newKernel(t, build{budget: 2048, ring: 8 << 20})
 	const runs, repeat = 500, 1000
 	const enough = 10 // evictions: on a busy machine few of them meet packets
 	var packets uint64

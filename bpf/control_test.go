@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"testing"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
@@ -67,6 +68,7 @@ func TestEvictedFlowSaysItsTotalsLast(t *testing.T) {
 		t.Fatalf("the last record is %+v, want the flow's end", records[len(records)-1])
 	}
 	want := bpf.CaptureFlowEnd{
+		Size: uint32(unsafe.Sizeof(bpf.CaptureFlowEnd{})),
 		TsNs: end.TsNs, Type: uint8(bpf.CaptureEventTypeEVENT_FLOW_END), Key: theKey(),
 		Opener: uint8(flow.FromB), OpenerKnown: 1, FirstNs: f.FirstNs, LastNs: lastNs(&f),
 	}
@@ -105,7 +107,7 @@ func TestOnlyIdleFlowsAreEvicted(t *testing.T) {
 		if n := k.evict(idleBefore, theKey()); n != 0 {
 			t.Errorf("idle before %d evicted a flow with a packet at %d", idleBefore, last)
 		}
-		if n := k.rings[0].AvailableBytes(); n != 0 {
+		if n := k.rings[0].Pending(); n != 0 {
 			t.Errorf("a flow that is not evicted took %d bytes of the ring", n)
 		}
 	}
@@ -124,11 +126,10 @@ func TestOnlyIdleFlowsAreEvicted(t *testing.T) {
 
 // Without room for its last word a flow lives on, and misses no packet.
 func TestFlowOutlivesAFullRing(t *testing.T) {
-	k := newKernel(t, build{budget: 0})
-	k.putRing(0, 4096)
+	k := newKernel(t, build{budget: 0, ring: smallRing})
+	k.room(2)
 	k.show(k.ingress(), client(push, 0, 1, 3000).frame(), 0)
-	// The smallest records fill what is left.
-	for seq := uint32(3000); seq < 3100; seq++ {
+	for seq := uint32(3000); seq < 3200; seq++ {
 		k.show(k.ingress(), client(push, seq, 1, 1).frame(), 0)
 	}
 	if k.moved()["RING_FULL"].Packets < 50 {

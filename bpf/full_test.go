@@ -13,12 +13,11 @@ import (
 // A full ring loses the record and says so. The flow counts on, and the ring is
 // good again once there is room.
 func TestFullRingLosesRecordsOnly(t *testing.T) {
-	const ringBytes = 4096
-	k := newKernel(t, build{budget: 0})
-	k.putRing(0, ringBytes)
-	const perRecord = 8 + int(unsafe.Sizeof(bpf.CaptureEvent{})) + 504
-	fits := (ringBytes - 1) / perRecord
-	const sent, n = 10, 500
+	k := newKernel(t, build{budget: 0, ring: smallRing})
+	const chunks, perRecord = 2, int(unsafe.Sizeof(bpf.CaptureEvent{})) + 504
+	k.room(chunks)
+	fits := chunks * (1 + k.layout.Last()/perRecord)
+	const sent, n = 20, 500
 	for i := range sent {
 		k.show(k.ingress(), segment{seq: uint32(i * n), flags: flow.ACK, payload: pattern(n)}.frame(), 0)
 	}
@@ -46,13 +45,17 @@ func TestFullRingLosesRecordsOnly(t *testing.T) {
 // nothing behind the place where it broke off.
 func TestFullRingBreaksSlicesOff(t *testing.T) {
 	k := newKernel(t, build{budget: 0})
-	k.putRing(0, 64<<10)
+	k.room(1) // for three slices
 	s := segment{seq: 1, flags: flow.PSH | flow.ACK, payload: pattern(60000)}
 	k.show(k.xdp(), s.frame(), 0)
 	if diff := cmp.Diff(counters{"RING_FULL": {Packets: 1, Bytes: 60040}}, k.moved()); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)
 	}
-	want := []piece{{Seq: 1, Len: slice, NetBytes: 60040, Flags: flow.ACK, Data: string(s.payload[:slice])}}
+	want := []piece{
+		{Seq: 1, Len: slice, NetBytes: 60040, Flags: flow.ACK, Data: string(s.payload[:slice])},
+		{Seq: 1 + slice, Len: slice, Flags: flow.ACK, Data: string(s.payload[slice : 2*slice])},
+		{Seq: 1 + 2*slice, Len: slice, Flags: flow.ACK, Data: string(s.payload[2*slice : 3*slice])},
+	}
 	if diff := cmp.Diff(want, pieces(t, k.records())); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
@@ -61,23 +64,21 @@ func TestFullRingBreaksSlicesOff(t *testing.T) {
 // Nor is there anything behind it that would fit.
 func TestFullRingTakesNoLaterSlice(t *testing.T) {
 	k := newKernel(t, build{budget: 0})
-	k.putRing(0, 64<<10)
-	k.show(k.xdp(), segment{seq: 1, flags: flow.ACK, payload: pattern(slice)}.frame(), 0)
-	k.show(k.xdp(), segment{seq: 1 + slice, flags: flow.ACK, payload: pattern(slice + 100)}.frame(), 0)
-	if got := len(k.records()); got != 1 {
-		t.Errorf("%d records, want that of the first packet alone", got)
+	k.room(1)
+	k.show(k.xdp(), segment{seq: 1, flags: flow.ACK, payload: pattern(3 * slice)}.frame(), 0)
+	k.show(k.xdp(), segment{seq: 1 + 3*slice, flags: flow.ACK, payload: pattern(slice + 100)}.frame(), 0)
+	if got := len(k.records()); got != 3 {
+		t.Errorf("%d records, want those of the first packet alone", got)
 	}
 	if got := k.moved()["RING_FULL"].Packets; got != 1 {
 		t.Errorf("%d packets lost, want 1", got)
 	}
 }
 
-// Without its ring (none is installed at that place) a shard's packets are lost.
+// Without any chunk a shard's packets are lost.
 func TestMissingRingLosesRecords(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})
-	if err := k.Rings.Delete(uint32(0)); err != nil {
-		t.Fatal(err)
-	}
+	k.room(0)
 	k.show(k.ingress(), segment{flags: flow.SYN}.frame(), 0)
 	if diff := cmp.Diff(counters{"RING_FULL": {Packets: 1, Bytes: 40}}, k.moved()); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)

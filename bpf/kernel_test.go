@@ -2,18 +2,20 @@ package bpf_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
+	"math"
 	"os"
+	"runtime"
 	"testing"
-	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"gortap/bpf"
+	"gortap/internal/capture/ring"
 	"gortap/internal/filter"
 	"gortap/internal/flow"
 	"gortap/internal/testutil"
@@ -26,6 +28,7 @@ type build struct {
 	shards   int    // default 1
 	maxFlows int    // default as in maps.h
 	windows  bool
+	ring     int    // bytes a shard; default defaultRing
 	filter   string // of tc_l2_ingress and xdp_l2; the others match everything
 }
 
@@ -36,22 +39,29 @@ const defaultRing = 1 << 20
 
 // loads keeps what was loaded until the tests end: the verifier takes half a
 // second, a test that finds the programs loaded a few milliseconds.
-type loads map[build]*bpf.CaptureObjects
+type loads map[build]*programs
+
+// programs are loaded, with the memory that they share with their readers.
+type programs struct {
+	*bpf.CaptureObjects
+	layout ring.Layout
+	memory ring.Memory
+}
 
 var loaded = loads{}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, objs := range loaded {
-		objs.Close()
+	for _, p := range loaded {
+		p.Close()
 	}
 	os.Exit(code)
 }
 
-func (l loads) get(t testing.TB, b build) *bpf.CaptureObjects {
+func (l loads) get(t testing.TB, b build) *programs {
 	t.Helper()
-	if objs := l[b]; objs != nil {
-		return objs
+	if p := l[b]; p != nil {
+		return p
 	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		t.Fatal(err)
@@ -72,19 +82,25 @@ func (l loads) get(t testing.TB, b build) *bpf.CaptureObjects {
 	}
 	setVariable(t, spec, bpf.CaptureVarCfgRequestBudget, request)
 	setVariable(t, spec, bpf.CaptureVarCfgResponseBudget, response)
-	setVariable(t, spec, bpf.CaptureVarCfgShards, uint32(max(b.shards, 1)))
+	p := &programs{layout: ring.LayoutOf(max(b.shards, 1), ebpf.MustPossibleCPU(), cmp.Or(b.ring, defaultRing))}
+	if err := p.layout.Apply(spec); err != nil {
+		t.Fatal(err)
+	}
 	if b.windows {
 		if err := spec.Variables[bpf.CaptureVarCfgWindows].Set(uint8(1)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	b.inject(t, spec)
-	objs := new(bpf.CaptureObjects)
-	if err := spec.LoadAndAssign(objs, nil); err != nil {
+	p.CaptureObjects = new(bpf.CaptureObjects)
+	if err := spec.LoadAndAssign(p.CaptureObjects, nil); err != nil {
 		t.Fatalf("%+v", err)
 	}
-	l[b] = objs
-	return objs
+	if p.memory, err = ring.Map(p.layout, p.Chunks.FD(), p.Lanes.FD(), p.Pool.FD()); err != nil {
+		t.Fatal(err)
+	}
+	l[b] = p
+	return p
 }
 
 func (b build) inject(t testing.TB, spec *ebpf.CollectionSpec) {
@@ -115,43 +131,48 @@ func setVariable(t testing.TB, spec *ebpf.CollectionSpec, name string, value uin
 // kernel is the loaded programs, and their rings in the hands of the test.
 // Nothing is attached: packets come by BPF_PROG_TEST_RUN.
 type kernel struct {
-	*bpf.CaptureObjects
-	t     testing.TB
-	rings []*ringbuf.Reader
-	last  counters
+	*programs
+	t      testing.TB
+	rings  []*ring.Ring
+	oneCPU bool // packets come on the first one
+	last   counters
 }
 
 func newKernel(t testing.TB, b build) *kernel {
 	t.Helper()
 	testutil.RequireRoot(t)
-	k := &kernel{CaptureObjects: loaded.get(t, b), t: t}
-	for i := range max(b.shards, 1) {
-		k.rings = append(k.rings, nil)
-		k.putRing(i, defaultRing)
+	k := &kernel{programs: loaded.get(t, b), t: t}
+	k.rings = make([]*ring.Ring, k.layout.Shards)
+	for i := range k.rings {
+		k.newRing(i, k.layout.Chunks)
 	}
 	k.reset()
 	return k
 }
 
-// putRing gives a shard a new ring, for as long as the test runs.
-func (k *kernel) putRing(shard, size int) {
+// room leaves no more than so many chunks in the pool of the first shard, for the
+// packets of one CPU.
+func (k *kernel) room(chunks int) {
 	k.t.Helper()
-	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: uint32(size)})
-	if err != nil {
-		k.t.Fatal(err)
+	k.oneCPU = true
+	k.newRing(0, chunks)
+}
+
+// newRing makes a shard's lanes empty and so many of its chunks free.
+func (k *kernel) newRing(shard, chunks int) {
+	k.t.Helper()
+	l := k.layout
+	for i := range l.Lanes {
+		if err := k.Lanes.Put(uint32(shard*l.Lanes+i), bpf.CaptureLane{}); err != nil {
+			k.t.Fatal(err)
+		}
 	}
-	k.t.Cleanup(func() { m.Close() })
-	if err := k.Rings.Put(uint32(shard), m); err != nil {
-		k.t.Fatal(err)
+	pool := k.memory.Pool[shard*len(k.memory.Pool)/l.Shards:][:len(k.memory.Pool)/l.Shards]
+	clear(pool)
+	for i := range chunks {
+		pool[i/64] |= 1 << (i % 64)
 	}
-	r, err := ringbuf.NewReader(m)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	k.t.Cleanup(func() { r.Close() })
-	// The programs never wake a reader. One whose time is over reads what is there.
-	r.SetDeadline(time.Unix(1, 0))
-	k.rings[shard] = r
+	k.rings[shard] = ring.New(l, k.memory, shard)
 }
 
 // reset forgets flows, records and counts: the next case starts from nothing.
@@ -274,18 +295,11 @@ func (k *kernel) records() []record {
 	k.t.Helper()
 	var all []record
 	for shard, r := range k.rings {
-		for {
-			raw, err := r.Read()
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				break
-			}
-			if err != nil {
-				k.t.Fatal(err)
-			}
-			rec := decode(k.t, raw.RawSample)
+		r.Drain(math.MaxInt, monotonic(k.t), func(raw []byte) {
+			rec := decode(k.t, raw)
 			rec.Shard = shard
 			all = append(all, rec)
-		}
+		})
 	}
 	return all
 }
@@ -294,7 +308,7 @@ func decode(t testing.TB, raw []byte) record {
 	t.Helper()
 	var rec record
 	var into any
-	switch kind := raw[8]; kind {
+	switch kind := raw[4]; kind {
 	case uint8(bpf.CaptureEventTypeEVENT_SEGMENT):
 		rec.Event = new(bpf.CaptureEvent)
 		into = rec.Event
@@ -347,7 +361,7 @@ func (k *kernel) showMarked(h hook, frame []byte, ifindex int, mark uint32) {
 	case ifindex != 0 || mark != 0:
 		opts.Context = skb{Ifindex: uint32(ifindex), Mark: mark}
 	}
-	verdict, err := h.prog.Run(opts)
+	verdict, err := k.run(h.prog, opts)
 	if err != nil {
 		k.t.Fatalf("run %s on %d bytes: %v", h.name, len(frame), err)
 	}
@@ -357,6 +371,29 @@ func (k *kernel) showMarked(h hook, frame []byte, ifindex int, mark uint32) {
 	if !bytes.Equal(opts.DataOut, frame) {
 		k.t.Errorf("%s changed the packet:\n%x\n%x", h.name, frame, opts.DataOut)
 	}
+}
+
+// run runs a program, on the first CPU where the test is of that alone.
+func (k *kernel) run(p *ebpf.Program, opts *ebpf.RunOptions) (uint32, error) {
+	if !k.oneCPU {
+		return p.Run(opts)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, first unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return 0, err
+	}
+	for cpu := 0; first.Count() == 0; cpu++ {
+		if before.IsSet(cpu) {
+			first.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &first); err != nil {
+		return 0, err
+	}
+	verdict, err := p.Run(opts)
+	return verdict, errors.Join(err, unix.SchedSetaffinity(0, &before))
 }
 
 const tcNext = -1 // TCX_NEXT, TC_ACT_UNSPEC

@@ -156,8 +156,7 @@ func TestEveryPacketIsInTheTotalsOfOneFlow(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := newKernel(t, build{budget: 2048})
-			k.putRing(0, 16<<20)
+			k := newKernel(t, build{budget: 2048, ring: 16 << 20})
 			const rounds, repeat = 400, 200
 			var wg sync.WaitGroup
 			for _, side := range sides {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -202,8 +203,9 @@ func (tc *parseCase) check(k *kernel, frameLen int, before uint64) {
 	}
 	key, dir := flow.NewKey(s.src, s.dst, 0)
 	wantRecord := bpf.CaptureEvent{
+		Size: uint32(unsafe.Sizeof(bpf.CaptureEvent{})) + uint32(len(s.payload)+7)&^7,
 		Type: uint8(bpf.CaptureEventTypeEVENT_SEGMENT), Dir: uint8(dir), Flags: uint8(s.flags),
-		Seq: s.seq, Ack: s.ack, Len: uint32(len(s.payload)), Cap: uint32(len(s.payload)),
+		Seq: s.seq, Ack: s.ack, Len: uint32(len(s.payload)), Cap: uint16(len(s.payload)),
 		NetBytes: uint32(length), Window: s.window, Key: kernelKey(key),
 	}
 	if len(records) != 1 || records[0].Event == nil {

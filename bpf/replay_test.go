@@ -117,9 +117,7 @@ func (k *kernel) evictedPackets() uint64 {
 // A replay needs no room in a ring to be forgotten.
 func TestReplayIsForgottenThoughTheRingIsFull(t *testing.T) {
 	k := newKernel(t, build{budget: 2048})
-	if err := k.Rings.Delete(uint32(0)); err != nil {
-		t.Fatal(err)
-	}
+	k.room(0)
 	k.showMarked(k.ingress(), client4SYN().frame(), 0, flow.ReplayMark)
 	f := k.flow()
 	if n := k.evict(lastNs(&f), theKey()); n != 0 {

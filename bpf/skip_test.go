@@ -13,6 +13,7 @@ import (
 	"gortap/internal/flow"
 )
 
+// smallRing has the smallest chunks, few of them.
 const smallRing = 4096
 
 // fill leaves no room in the ring for any record, by the SYNs of other connections.
@@ -64,8 +65,8 @@ func (k *kernel) begin(segments []segment, kept int) {
 // as delivered, and the next record that fits tells of it.
 func TestAFullRingLosesNothingThatWasSkipped(t *testing.T) {
 	const budget, n = 100, 1000
-	k := newKernel(t, build{budget: budget})
-	k.putRing(0, smallRing)
+	k := newKernel(t, build{budget: budget, ring: smallRing})
+	k.room(2)
 	// The server's second segment is kept back: it ends at 7001, the client's request at 6001.
 	turn := []segment{
 		client(syn, 5950, 0, 0), server(synAck, 5000, 5951, 0),
@@ -150,8 +151,8 @@ func TestOnlyWhatIsInOrderIsKeptBack(t *testing.T) {
 
 // Whenever the ring is full: each packet is told in full, or counted as lost.
 func TestEveryByteIsToldOrCountedAsLost(t *testing.T) {
-	k := newKernel(t, build{budget: 256})
-	k.putRing(0, smallRing)
+	k := newKernel(t, build{budget: 256, ring: smallRing})
+	k.room(3) // one each is where a lane writes
 	lostBytes, keptOnce := 0, false
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 4))
@@ -221,8 +222,7 @@ func TestEveryByteIsToldOrCountedAsLost(t *testing.T) {
 // evicts it: each byte of a packet that counts as delivered is told.
 func TestSkipsOfTwoCPUsMeetAFullRing(t *testing.T) {
 	const packets, n = 40_000, 400
-	k := newKernel(t, build{budget: 100})
-	k.putRing(0, smallRing)
+	k := newKernel(t, build{budget: 100, ring: smallRing})
 	prog := k.ingress().prog
 	var frames [2][][]byte
 	for i := range packets {
@@ -263,7 +263,7 @@ func TestSkipsOfTwoCPUsMeetAFullRing(t *testing.T) {
 			going = false
 		default:
 		}
-		if going && k.rings[0].AvailableBytes() < smallRing-200 {
+		if going && k.rings[0].Fill() < 1 {
 			runtime.Gosched()
 			continue
 		}

@@ -3,8 +3,15 @@
 #ifndef GORTAP_CONFIG_H
 #define GORTAP_CONFIG_H
 
-/* Ring shards in use, a power of two. */
+/* Shards in use, a power of two. */
 const volatile __u32 cfg_shards = 1;
+
+/* Of ring.h: lanes and chunks a shard; where in a chunk the last record may begin,
+ * and how much payload one may take. */
+const volatile __u32 cfg_lanes = 2;
+const volatile __u32 cfg_chunks = 2;
+const volatile __u32 cfg_chunk_last = 4096;
+const volatile __u32 cfg_slice = 2048;
 
 /* Tell what windows clients have, as far as window.h says. */
 const volatile __u8 cfg_windows = 0;

@@ -1,12 +1,10 @@
-/* Segment -> ring record. Up to DRAFT_BYTES a record is put together in memory of
- * this CPU and then copied to the ring, with no byte to spare: dense records touch
- * fewer cache lines, which is worth more than the second copy costs. What is larger is
- * read straight into the ring; there the verifier wants a constant size. */
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Segment -> record. Payload goes straight from the packet to where user space reads
+ * it, and a record is as long as what it holds. */
 #ifndef GORTAP_EMIT_H
 #define GORTAP_EMIT_H
 
-#define SLICE 32768
-#define MAX_SLICES 17 /* covers the largest GSO packet, 512 KiB */
+#define MAX_SLICES 80 /* covers 64 KiB with the smallest chunks, 512 KiB (BIG TCP) from 32 KiB on */
 
 /* What one record holds: the whole segment, or a slice of it. */
 struct slice {
@@ -17,114 +15,92 @@ struct slice {
 	__u32 net_bytes;
 	__u8 flags;
 	__u8 tail_len;
+	__u8 pad[2];
 };
 
 static __always_inline void fill(struct event *e, const struct segment *s, const struct slice *sl,
 				 const struct emission *em)
 {
-	e->ts_ns = em->ts_ns;
 	e->type = EVENT_SEGMENT;
 	e->dir = s->dir;
 	e->flags = sl->flags;
 	e->tail_len = sl->tail_len;
+	e->ts_ns = em->ts_ns;
 	e->seq = sl->seq - em->back;
 	e->ack = s->ack;
 	e->len = sl->len + em->back;
-	e->cap = sl->cap;
 	e->net_bytes = sl->net_bytes;
+	e->cap = sl->cap;
 	e->window = s->window;
-	e->scale = s->scale;
-	e->pad0 = 0;
 	e->window_max = em->window_max;
-	e->pad1 = 0;
+	e->scale = s->scale;
+	e->pad = 0;
 	e->key = s->key;
 }
 
-/* cap <= DRAFT_BYTES */
-static __always_inline int emit_draft(struct frame *f, const struct segment *s,
-				      const struct slice *sl, void *ring, __u64 *wake,
-				      const struct emission *em)
+/* Writes one record. sl->cap is not above cfg_slice. */
+static __always_inline int write_slice(struct frame *f, const struct segment *s,
+				       const struct slice *sl, const struct emission *em)
 {
-	__u32 zero = 0;
-	struct draft *d = bpf_map_lookup_elem(&drafts, &zero);
-	__u64 cap = sl->cap;
-
-	if (!d)
-		return OUT_RING_FULL;
-	fill(&d->event, s, sl, em);
-	/* Clang would bound a copy of cap and pass the original on. */
-	asm volatile("" : "+r"(cap));
-	if (cap > DRAFT_BYTES)
-		cap = DRAFT_BYTES;
-	if (cap > 0 && load(f, sl->off, d->data, cap))
-		return OUT_COPY_FAILED;
-	if (sl->tail_len) {
-		if (load(f, sl->off + sl->len - TAIL_BYTES, d->data + cap, TAIL_BYTES))
-			return OUT_COPY_FAILED;
-		cap += TAIL_BYTES;
-	}
-	if (bpf_ringbuf_output(ring, d, sizeof(d->event) + cap, BPF_RB_NO_WAKEUP))
-		return OUT_RING_FULL;
-	wake_after(ring, wake);
-	return OUT_EMITTED;
-}
-
-/* cap <= class; class is a constant. No tail: what is cut has a small budget. */
-static __always_inline int emit_class(struct frame *f, const struct segment *s,
-				      const struct slice *sl, void *ring, __u64 *wake,
-				      const struct emission *em, const __u32 class)
-{
-	struct event *e = bpf_ringbuf_reserve(ring, sizeof(*e) + class + TAIL_BYTES, 0);
+	struct lane *lane = own_lane(em->shard);
+	struct event *e = lane ? reserve(lane, em->shard) : NULL;
 	__u64 cap = sl->cap;
 
 	if (!e)
 		return OUT_RING_FULL;
-	fill(e, s, sl, em);
+	/* Clang would bound a copy of cap and pass the original on. */
 	asm volatile("" : "+r"(cap));
-	if (cap > class)
-		cap = class;
+	if (cap > cfg_slice)
+		return OUT_COPY_FAILED;
+	fill(e, s, sl, em);
 	if (cap > 0 && load(f, sl->off, e + 1, cap))
-		goto failed;
-	if (sl->tail_len &&
-	    load(f, sl->off + sl->len - TAIL_BYTES, (void *)(e + 1) + cap, TAIL_BYTES))
-		goto failed;
-	bpf_ringbuf_submit(e, wake_flags(ring, wake));
+		return OUT_COPY_FAILED;
+	if (sl->tail_len) {
+		if (load(f, sl->off + sl->len - TAIL_BYTES, (void *)(e + 1) + cap, TAIL_BYTES))
+			return OUT_COPY_FAILED;
+		cap += TAIL_BYTES;
+	}
+	e->size = (sizeof(*e) + cap + 7) & ~7;
+	publish(lane, e->size);
+	wake(em->shard);
 	return OUT_EMITTED;
-failed:
-	bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-	return OUT_COPY_FAILED;
 }
 
-static __always_inline int emit_slice(struct frame *f, const struct segment *s,
-				      const struct slice *sl, void *ring, __u64 *wake,
-				      const struct emission *em)
+__noinline int write_tc(struct __sk_buff *skb, const struct segment *s, const struct slice *sl,
+			const struct emission *em)
 {
-	if (sl->cap <= 2080)
-		return emit_class(f, s, sl, ring, wake, em, 2080);
-	if (sl->cap <= 8192)
-		return emit_class(f, s, sl, ring, wake, em, 8192);
-	return emit_class(f, s, sl, ring, wake, em, SLICE);
+	struct frame f = { .ctx = skb, .xdp = false };
+
+	return s && sl && em ? write_slice(&f, s, sl, em) : OUT_MALFORMED;
+}
+
+__noinline int write_xdp(struct xdp_md *ctx, const struct segment *s, const struct slice *sl,
+			 const struct emission *em)
+{
+	struct frame f = { .ctx = ctx, .xdp = true };
+
+	return s && sl && em ? write_slice(&f, s, sl, em) : OUT_MALFORMED;
 }
 
 /* Tells what was skipped before this segment and is no part of its record. */
-static __always_inline int emit_skip(const struct segment *s, const struct skip *k, void *ring)
+static __always_inline int write_skip(const struct segment *s, const struct skip *k, __u32 shard)
 {
-	__u32 zero = 0;
-	struct draft *d = bpf_map_lookup_elem(&drafts, &zero);
+	struct lane *lane = own_lane(shard);
+	struct event *e = lane ? reserve(lane, shard) : NULL;
 
-	if (!d)
+	if (!e)
 		return OUT_RING_FULL;
-	__builtin_memset(&d->event, 0, sizeof(d->event));
-	d->event.ts_ns = k->ts_ns;
-	d->event.type = EVENT_SEGMENT;
-	d->event.dir = k->dir;
-	d->event.flags = TCP_ACK;
-	d->event.seq = k->end - k->len;
-	d->event.ack = k->ack;
-	d->event.len = k->len;
-	d->event.key = s->key;
-	if (bpf_ringbuf_output(ring, d, sizeof(d->event), BPF_RB_NO_WAKEUP))
-		return OUT_RING_FULL;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->size = sizeof(*e);
+	e->type = EVENT_SEGMENT;
+	e->dir = k->dir;
+	e->flags = TCP_ACK;
+	e->ts_ns = k->ts_ns;
+	e->seq = k->end - k->len;
+	e->ack = k->ack;
+	e->len = k->len;
+	e->key = s->key;
+	publish(lane, sizeof(*e));
 	return OUT_EMITTED;
 }
 
@@ -133,18 +109,14 @@ static __always_inline int emit_skip(const struct segment *s, const struct skip 
 static __always_inline int write_records(struct frame *f, const struct segment *s,
 					 struct emission *em)
 {
-	__u32 shard = em->shard, left = s->len, cap = em->cap;
+	__u32 left = s->len, cap = em->cap;
 	__u8 tail_len = em->tail_len;
-	void *ring = bpf_map_lookup_elem(&rings, &shard);
-	__u64 *wake = bpf_map_lookup_elem(&wake_at, &shard);
 	struct slice sl = {
 		.seq = s->seq,
 		.off = s->off,
 		.net_bytes = s->net_bytes,
 	};
 
-	if (!ring)
-		return OUT_RING_FULL;
 	if ((em->turn_start && is_turnless(f, s)) || (em->unasked && is_pipelined(f, s))) {
 		set_depth(&s->key, DEPTH_ALL);
 		cap = left;
@@ -154,36 +126,29 @@ static __always_inline int write_records(struct frame *f, const struct segment *
 		return OUT_COUNTED;
 	}
 	if (em->skip.len && !em->back) {
-		if (emit_skip(s, &em->skip, ring) != OUT_EMITTED)
+		if (write_skip(s, &em->skip, em->shard) != OUT_EMITTED)
 			return OUT_RING_FULL;
 		em->skip.len = 0;
 	}
-	if (cap <= DRAFT_BYTES) {
-		sl.len = left;
-		sl.cap = cap;
-		sl.flags = s->flags;
-		sl.tail_len = tail_len;
-		return emit_draft(f, s, &sl, ring, wake, em);
-	}
 	for (int i = 0; i < MAX_SLICES; i++) {
-		bool last = cap <= SLICE;
+		bool last = cap <= cfg_slice;
 		int outcome;
 
-		sl.cap = last ? cap : SLICE;
-		sl.len = last ? left : SLICE;
+		sl.cap = last ? cap : cfg_slice;
+		sl.len = last ? left : cfg_slice;
 		sl.tail_len = last ? tail_len : 0;
 		/* What ends the stream belongs behind its last byte. */
 		sl.flags = last ? s->flags : s->flags & ~(TCP_FIN | TCP_RST | TCP_PSH);
 		if (i)
 			sl.flags &= ~TCP_SYN;
-		outcome = emit_slice(f, s, &sl, ring, wake, em);
+		outcome = f->xdp ? write_xdp(f->ctx, s, &sl, em) : write_tc(f->ctx, s, &sl, em);
 		if (outcome != OUT_EMITTED || last)
 			return outcome;
-		sl.seq += SLICE + (!i && (s->flags & TCP_SYN));
-		sl.off += SLICE;
+		sl.seq += cfg_slice + (!i && (s->flags & TCP_SYN));
+		sl.off += cfg_slice;
 		sl.net_bytes = 0;
-		left -= SLICE;
-		cap -= SLICE;
+		left -= cfg_slice;
+		cap -= cfg_slice;
 	}
 	return OUT_COPY_FAILED;
 }

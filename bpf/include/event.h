@@ -140,27 +140,36 @@ struct flow {
 	struct dir_rare rare[2];
 };
 
-enum event_type { EVENT_SEGMENT = 1, EVENT_FLOW_END = 2 };
+/* Every record begins with its size, a multiple of 8, its type, and its time. */
+enum event_type { EVENT_SEGMENT = 1, EVENT_FLOW_END = 2, EVENT_JUMP = 3 };
 
 /* One TCP segment, a slice of a large one, or one with what was skipped before it;
  * followed by cap payload bytes, and by the last tail_len bytes. */
 struct event {
-	__u64 ts_ns; /* CLOCK_MONOTONIC */
+	__u32 size;
 	__u8 type;
 	__u8 dir;
 	__u8 flags;    /* TCP control bits as on the wire */
 	__u8 tail_len; /* 0 or TAIL_BYTES; then cap + tail_len < len */
+	__u64 ts_ns;   /* CLOCK_MONOTONIC */
 	__u32 seq;
 	__u32 ack;
 	__u32 len;	 /* payload bytes on the wire */
-	__u32 cap;	 /* of which the first cap follow this struct */
 	__u32 net_bytes; /* layer 3; 0 in all slices but the first */
+	__u16 cap;	 /* of the payload, the first cap bytes follow this struct */
 	__u16 window;
-	__u8 scale; /* of a SYN: its window scale option plus 1, 0: none; cfg_windows */
-	__u8 pad0;
 	__u16 window_max; /* where it tells a window: the largest one so far */
-	__u16 pad1;
+	__u8 scale;	  /* of a SYN: its window scale option plus 1, 0: none; cfg_windows */
+	__u8 pad;
 	struct flow_key key;
+};
+
+/* The lane goes on at the beginning of another chunk. */
+struct jump {
+	__u32 size;
+	__u8 type;
+	__u8 pad[3];
+	__u64 chunk;
 };
 
 struct dir_totals {
@@ -170,14 +179,14 @@ struct dir_totals {
 	__u64 retrans;
 };
 
-/* The last word on a flow, in ring order behind its last segment. */
+/* The last word on a flow, by its time behind its last segment. */
 struct flow_end {
-	__u64 ts_ns;
+	__u32 size;
 	__u8 type;
 	__u8 opener;
 	__u8 opener_known;
 	__u8 unsampled;
-	__u32 pad0;
+	__u64 ts_ns;
 	__u64 first_ns;
 	__u64 last_ns;
 	struct flow_key key;

@@ -3,7 +3,6 @@
 #define GORTAP_MAPS_H
 
 #define MAX_SHARDS 64
-#define DRAFT_BYTES 1024
 
 /* Not LRU: an eviction by the kernel would lose a flow's last bytes. User
  * space evicts through the control program. Not preallocated: an idle machine
@@ -30,38 +29,12 @@ struct {
 	__type(value, struct new_flow);
 } new_flows SEC(".maps");
 
-/* Where a record of moderate size is put together. */
-struct draft {
-	struct event event;
-	__u8 data[DRAFT_BYTES + TAIL_BYTES];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct draft);
-} drafts SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, OUT_MAX);
 	__type(key, __u32);
 	__type(value, struct counter);
 } counters SEC(".maps");
-
-struct ring {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20); /* Go sets the size */
-};
-
-/* One ring a shard. A flow stays in its shard, so its records stay in order. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, MAX_SHARDS);
-	__type(key, __u32);
-	__array(values, struct ring);
-} rings SEC(".maps");
 
 static __always_inline void count(__u32 outcome, __u64 bytes)
 {

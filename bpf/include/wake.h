@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Waking the reader of a ring. It polls: to wake it for each record costs the
- * observed server up to half of its requests. Before it sleeps it says here with
- * how many bytes in the ring it wants to be woken after all: one where it has found
- * nothing for a while, a good part of the ring where a burst could fill it. */
+/* Waking the reader of a shard. It polls: to wake it for each record costs the
+ * observed server up to half of its requests. Before it sleeps it says here when it
+ * wants to be woken after all: at the next record where it has found nothing for a
+ * while, once some chunks are full where a burst could take them all. */
 #ifndef GORTAP_WAKE_H
 #define GORTAP_WAKE_H
 
@@ -12,30 +12,43 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MAX_SHARDS);
 	__type(key, __u32);
-	__type(value, __u64); /* bytes; 0: do not wake */
+	__type(value,
+	       __u64); /* wake at the next record, once so many chunks less 1 are begun; 0: do not */
 } wake_at SEC(".maps");
 
-/* The flags to submit a record with. For use after its reservation: a reader that
- * says at this moment that it sleeps looks into the ring once more after that. */
-static __always_inline __u64 wake_flags(void *ring, volatile __u64 *at)
-{
-	__u64 bytes = at ? *at : 0;
+/* A ring buffer a shard that never has data: the kernel wakes who polls it. */
+struct bell {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096); /* Go sets a page */
+};
 
-	if (!bytes || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < bytes)
-		return BPF_RB_NO_WAKEUP;
-	*at = 0; /* once */
-	return BPF_RB_FORCE_WAKEUP;
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, MAX_SHARDS);
+	__type(key, __u32);
+	__array(values, struct bell);
+} bells SEC(".maps");
+
+static __always_inline void chunk_begun(__u32 shard)
+{
+	__u64 *at = bpf_map_lookup_elem(&wake_at, &shard), left;
+
+	left = at ? *(volatile __u64 *)at : 0;
+	if (left > 1) /* another CPU may have been faster: one counts for both */
+		__sync_val_compare_and_swap(at, left, left - 1);
 }
 
-/* The same for a record that is in the ring already. Only an empty one can wake then;
- * where there is no room for it the reader is far from sleep. */
-static __always_inline void wake_after(void *ring, volatile __u64 *at)
+/* For use behind a record: a reader that says at this moment that it sleeps looks once
+ * more after that. */
+static __always_inline void wake(__u32 shard)
 {
-	void *nothing;
+	volatile __u64 *at = bpf_map_lookup_elem(&wake_at, &shard);
+	void *bell, *nothing;
 
-	if (!at || !*at || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < *at)
+	if (!at || *at != 1)
 		return;
-	nothing = bpf_ringbuf_reserve(ring, 8, 0);
+	bell = bpf_map_lookup_elem(&bells, &shard);
+	nothing = bell ? bpf_ringbuf_reserve(bell, 8, 0) : NULL;
 	if (!nothing)
 		return;
 	*at = 0; /* once */

@@ -149,7 +149,7 @@ func TestMistakesAreUsageErrorsThatNameTheirPlace(t *testing.T) {
 		{"wrong type", "max-paths: many\n", nil, "max-paths"},
 		{"no such file", "", []string{"--config", "/nonexistent/agent.yaml"}, "no such file"},
 		{"hook", "", []string{"--hook", "kprobe"}, "--hook"},
-		{"ring size", "", []string{"--ring-size", "3MiB"}, "power of two"},
+		{"ring size", "", []string{"--ring-size", "3KiB"}, "--ring-size"},
 		{"shards", "", []string{"--shards", "3"}, "--shards"},
 		{"duration", "gap-timeout: soon\n", nil, "gap-timeout"},
 		{"rule without name", "service:\n  - port: [80]\n", nil, "without a name"},

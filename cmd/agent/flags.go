@@ -52,8 +52,8 @@ func captureFlags(f *pflag.FlagSet) {
 	f.String("depth", "auto", "payload to copy: head (the start of each turn, the rest is counted), all, none (count only), or auto: what the outputs need")
 	f.Var(&budget, "turn-budget", "bytes copied from the start of each turn where not all is")
 	f.Var(&sample, "sample", "connections to copy from, whole ones, chosen by their addresses; the others are counted, to the byte: 10% or 0.1")
-	f.Var(&ring, "ring-size", "kernel ring buffer per shard, a power of two; 0: 8MiB, or 16MiB where all is copied")
-	f.Int("shards", 0, "ring shards, a power of two; 0: half the CPUs, at most 8")
+	f.Var(&ring, "ring-size", "memory that the kernel writes records into, per shard, all CPUs together; 0: 8MiB, or 16MiB where all is copied")
+	f.Int("shards", 0, "readers of these records, a power of two: a connection stays with one; 0: half the CPUs, at most 8")
 	f.Int("max-flows", 0, "connections the kernel keeps count of at once, beyond it packets are dropped and counted; 0: 65536, or what --max-memory allows")
 	f.Duration("flow-idle-timeout", 5*time.Minute, "a connection without packets for so long is ended")
 }

@@ -26,7 +26,7 @@ func (c *Config) validate() error {
 		{oneOf(c.LogFormat, "text", "json"), fmt.Sprintf("--log-format %q: want text or json", c.LogFormat)},
 		{c.TurnBudget >= 256 && c.TurnBudget <= 1<<30, "--turn-budget: want 256 bytes to 1GiB (--depth all copies everything)"},
 		{c.Sample.valid(), "--sample: want a share above 0 and up to 100% (--depth none copies nothing)"},
-		{c.RingSize == 0 || (powerOfTwo(int64(c.RingSize)) && c.RingSize >= 4096 && c.RingSize <= 1<<30), "--ring-size: want a power of two from 4KiB to 1GiB, or 0 for automatic"},
+		{c.RingSize == 0 || (c.RingSize >= 4096 && c.RingSize <= 1<<30), "--ring-size: want 4KiB to 1GiB, or 0 for automatic"},
 		{c.Shards == 0 || (powerOfTwo(int64(c.Shards)) && c.Shards <= 64), "--shards: want a power of two up to 64, or 0 for automatic"},
 		{c.MaxFlows >= 0 && c.MaxFlows <= 1<<24, "--max-flows: want 1 to 16777216, or 0 for automatic"},
 		{c.MaxCPU.valid(), "--max-cpu: want at least 0.1%, or 0 for no limit"},

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"math"
+	"slices"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -28,11 +30,10 @@ const roundExchanges = 32
 // the connection went on.
 type recorded struct {
 	tb      testing.TB
-	ring    *fakeRing
 	shard   *shard
 	next    *pipeline.Shard
 	account *account.Account
-	end     uint64 // of the round in the ring
+	records [][]byte // of the round, as they lay in the ring
 	round   int
 	bytes   [2]uint32 // payload of a round, by flow.Dir
 	totals  flow.Totals
@@ -58,11 +59,10 @@ func (r *recorded) Update(t *flow.Totals) { r.next.Update(t) }
 func (r *recorded) End(t *flow.Totals)    { r.next.End(t) }
 func (r *recorded) Tick(nowNs int64)      { r.next.Tick(nowNs) }
 
-// play reads the round from the ring once more, and tells the flow's totals.
+// play delivers the round once more, and tells the flow's totals.
 func (r *recorded) play() {
-	r.ring.pos = 0
-	binary.LittleEndian.PutUint64(r.ring.producer, r.end)
-	for r.shard.batch() > 0 {
+	for _, b := range r.records {
+		r.shard.deliver(b)
 	}
 	r.round++
 	r.next.Update(&r.totals)
@@ -93,9 +93,9 @@ func record(tb testing.TB, first, round [][2][]byte) *recorded {
 		tb.Fatal(err)
 	}
 	defer c.Close()
-	r := &recorded{tb: tb, ring: newFakeRing(1 << 20)}
+	r := &recorded{tb: tb}
 	r.account, r.next = bookkeeping(tb, account.Config{}, reassembly.Config{})
-	r.shard = &shard{ring: r.ring.ring, handler: r, control: newControl(nil, slog.New(slog.DiscardHandler))}
+	r.shard = &shard{handler: r, control: newControl(nil, slog.New(slog.DiscardHandler))}
 
 	seq := [2]uint32{1, 1} // client's, server's
 	send := func(answer bool, flags flow.Flags, payload []byte) {
@@ -116,15 +116,10 @@ func record(tb testing.TB, first, round [][2][]byte) *recorded {
 			send(true, flow.PSH|flow.ACK, t[1])
 		}
 	}
-	// take moves what is in the kernel's ring to ours, from its start.
+	// take keeps what is in the kernel's ring.
 	take := func() {
-		src := c.rings[0]
-		n := uint64(src.pending())
-		for i := range n {
-			r.ring.write(i, src.data[(src.pos+i)&src.mask:][:1])
-		}
-		src.drain(1<<30, func([]byte) {})
-		r.end = n
+		r.records = nil
+		c.rings[0].Drain(math.MaxInt, math.MaxUint64, func(b []byte) { r.records = append(r.records, slices.Clone(b)) })
 	}
 	send(false, flow.SYN, nil)
 	send(true, flow.SYN|flow.ACK, nil)

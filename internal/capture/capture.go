@@ -2,7 +2,7 @@
 // them to interfaces, and turns what they emit into calls of a flow.Handler, one
 // handler a ring shard. It needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.
 //
-// Read in this order to follow a packet: bpf/capture.bpf.c, ring.go, decode.go,
+// Read in this order to follow a packet: bpf/capture.bpf.c, ring/, decode.go,
 // shard.go. Beside the path: load.go, attach*.go and interfaces.go put the
 // programs in place, flows.go reads and evicts the kernel's flow table,
 // control.go talks back to the kernel, tuning.go sets how much is copied.
@@ -19,9 +19,8 @@ import (
 	"time"
 
 	"gortap/bpf"
+	"gortap/internal/capture/ring"
 	"gortap/internal/flow"
-
-	"github.com/cilium/ebpf"
 )
 
 // The default sizes of a ring. A smaller one stays in the cache, where a record
@@ -59,7 +58,7 @@ type Options struct {
 	// slowly, others, no more than one in 4 ms. They come as segments without payload.
 	Windows   bool
 	Shards    int           // a power of two; default: half the CPUs, 1 to 8
-	RingBytes int           // per shard, a power of two; default headRing or fullRing
+	RingBytes int           // per shard; default headRing or fullRing, at least two chunks of 4 KiB a CPU
 	MaxFlows  int           // size of the kernel's flow table; default 65536
 	FlowIdle  time.Duration // a flow without packets for so long is ended; default 5 min
 	// SweepEvery is how often flow totals are read; default 1 s.
@@ -109,8 +108,10 @@ func (o *Options) windows() uint8 {
 type Capture struct {
 	opts   Options
 	objs   *bpf.CaptureObjects
-	rings  []*ring
-	inner  []*ebpf.Map // the rings' maps
+	layout ring.Layout
+	memory ring.Memory
+	rings  []*ring.Ring
+	bells  bells
 	shards []*shard
 	wishes wishes
 	ready  atomic.Bool
@@ -208,13 +209,7 @@ func (c *Capture) Close() error {
 	for _, s := range c.shards {
 		err = errors.Join(err, s.sleeper.close())
 	}
-	for _, r := range c.rings {
-		err = errors.Join(err, r.close())
-	}
-	err = errors.Join(err, c.wishes.unmap())
-	for _, m := range c.inner {
-		err = errors.Join(err, m.Close())
-	}
+	err = errors.Join(err, c.memory.Unmap(), c.wishes.unmap(), c.bells.close())
 	if c.objs != nil {
 		err = errors.Join(err, c.objs.Close())
 	}

@@ -107,8 +107,7 @@ func newSweeper(c *Capture) *sweeper {
 }
 
 func (s *sweeper) once() error {
-	now := monotonicNow()
-	s.clock.now()
+	_, now := s.clock.now()
 	s.evicts = s.evicts[:0]
 	for i := range s.posts {
 		s.posts[i] = s.posts[i][:0]

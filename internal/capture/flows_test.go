@@ -283,10 +283,10 @@ func TestCountersOutliveTheCapture(t *testing.T) {
 func TestKernelTimeBecomesUnixTime(t *testing.T) {
 	var c clock
 	before := time.Now()
-	now := c.now()
+	now, kernel := c.now()
 	mono := monotonicNow()
 	after := time.Now()
-	for name, got := range map[string]int64{"now": now, "a kernel time": c.unix(mono)} {
+	for name, got := range map[string]int64{"now": now, "the same in the kernel": c.unix(kernel), "a kernel time": c.unix(mono)} {
 		at := time.Unix(0, got)
 		if at.Before(before.Add(-time.Millisecond)) || at.After(after.Add(time.Millisecond)) {
 			t.Errorf("%s is %v, want it between %v and %v", name, at, before, after)
@@ -349,7 +349,7 @@ func BenchmarkSweep(b *testing.B) {
 					b.Fatal(err)
 				}
 				for !c.shards[0].idle() {
-					c.shards[0].deliverUpdates()
+					c.shards[0].batch()
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/flow")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gortap/bpf"
+	"gortap/internal/capture/ring"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
@@ -41,7 +42,7 @@ func (c *Capture) load(f *filters) error {
 	if err := c.loadFor(c.opts.Hook, spec); err != nil {
 		return err
 	}
-	return c.openRings(spec.Maps["rings"].InnerMap)
+	return c.openRings(spec.Maps["bells"].InnerMap)
 }
 
 // loadFor loads the programs of one hook: those of XDP need a newer kernel than
@@ -84,9 +85,13 @@ func (c *Capture) loadFor(hook Hook, spec *ebpf.CollectionSpec) error {
 // prepare sets sizes and constants, and builds the filter into the programs.
 func (c *Capture) prepare(spec *ebpf.CollectionSpec, f *filters) error {
 	spec.Maps["flows"].MaxEntries = uint32(c.opts.MaxFlows)
-	spec.Maps["rings"].InnerMap.MaxEntries = uint32(c.opts.RingBytes)
-	if err := spec.Variables["cfg_shards"].Set(uint32(c.opts.Shards)); err != nil {
-		return fmt.Errorf("set shards: %w", err)
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count CPUs: %w", err)
+	}
+	c.layout = ring.LayoutOf(c.opts.Shards, cpus, c.opts.RingBytes)
+	if err := c.layout.Apply(spec); err != nil {
+		return err
 	}
 	if err := spec.Variables["cfg_windows"].Set(c.opts.windows()); err != nil {
 		return fmt.Errorf("set windows: %w", err)
@@ -94,31 +99,31 @@ func (c *Capture) prepare(spec *ebpf.CollectionSpec, f *filters) error {
 	return f.inject(spec)
 }
 
-func (c *Capture) openRings(inner *ebpf.MapSpec) error {
+func (c *Capture) openRings(bell *ebpf.MapSpec) error {
 	var err error
 	if c.wishes, err = mapWishes(c.objs.WakeAt); err != nil {
 		return err
 	}
+	if c.memory, err = ring.Map(c.layout, c.objs.Chunks.FD(), c.objs.Lanes.FD(), c.objs.Pool.FD()); err != nil {
+		return err
+	}
 	for i := range c.opts.Shards {
-		m, err := ebpf.NewMap(inner)
-		if err != nil {
-			return fmt.Errorf("create ring of %d bytes: %w (a power of two, and within the memory limit)", inner.MaxEntries, err)
-		}
-		c.inner = append(c.inner, m)
-		if err := c.objs.Rings.Put(uint32(i), m); err != nil {
-			return fmt.Errorf("install ring %d: %w", i, err)
-		}
-		r, err := openRing(m)
+		b, err := newBell(bell)
 		if err != nil {
 			return err
 		}
+		c.bells = append(c.bells, b)
+		if err := c.objs.Bells.Put(uint32(i), b.m); err != nil {
+			return fmt.Errorf("install bell %d: %w", i, err)
+		}
+		r := ring.New(c.layout, c.memory, i)
 		c.rings = append(c.rings, r)
-		sleeper, err := newSleeper(m, c.wishes.of(i), r.pending)
+		sleeper, err := newSleeper(b, c.wishes.of(i), r.ChunkBytes(), r.Pending)
 		if err != nil {
 			return err
 		}
 		if c.opts.Nap {
-			if sleeper.napper, err = newNapper(m.FD()); err != nil {
+			if sleeper.napper, err = newNapper(b.m.FD()); err != nil {
 				return errors.Join(err, sleeper.close())
 			}
 		}

@@ -14,7 +14,7 @@ func (c *Capture) Memory() (bytes uint64, err error) {
 	if c.final != nil || c.objs == nil {
 		return 0, nil
 	}
-	all := append([]*ebpf.Map{c.objs.Flows, c.objs.Counters, c.objs.NewFlows, c.objs.Rings, c.objs.WakeAt}, c.inner...)
+	all := append([]*ebpf.Map{c.objs.Flows, c.objs.Counters, c.objs.NewFlows, c.objs.Chunks, c.objs.Lanes, c.objs.Pool, c.objs.WakeAt, c.objs.Bells}, c.bells.maps()...)
 	for _, m := range all {
 		info, err := m.Info()
 		if err != nil {

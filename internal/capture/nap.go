@@ -9,26 +9,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// napper waits for a ring in a system call of its own thread. That takes one thread to be
+// napper waits for a bell in a system call of its own thread. That takes one thread to be
 // woken; Go's poller wakes two and lets a third look for work, 80 us a time where
 // other programs keep the CPUs busy. But a goroutine in a system call keeps one of Go's
 // processors from the others for up to 10 ms.
 type napper struct{ epoll int }
 
-func newNapper(ring int) (*napper, error) {
+func newNapper(bell int) (*napper, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create epoll: %w", err)
 	}
-	// On the edge: there is always something in the ring.
+	// On the edge: what rang once is there until it is silenced.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, ring, &event); err != nil {
-		return nil, errors.Join(fmt.Errorf("poll ring: %w", err), unix.Close(epoll))
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &event); err != nil {
+		return nil, errors.Join(fmt.Errorf("poll bell: %w", err), unix.Close(epoll))
 	}
 	return &napper{epoll}, nil
 }
 
-// wait returns after d, when the kernel wakes the ring's readers, or at a signal.
+// wait returns after d, when the bell rings, or at a signal.
 func (n *napper) wait(d time.Duration) {
 	var event unix.EpollEvent
 	timeout := unix.NsecToTimespec(int64(d))

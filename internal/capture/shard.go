@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gortap/internal/capture/ring"
 	"gortap/internal/flow"
 )
 
@@ -15,11 +16,11 @@ const (
 	batchTotals = 2048
 )
 
-// shard owns one ring: its goroutine drains it and makes every call of its
+// shard reads one ring: its goroutine drains it and makes every call of its
 // handler. Waking user space for each record would cost the observed server up
 // to half of its requests, so the shard polls.
 type shard struct {
-	ring    *ring
+	ring    *ring.Ring
 	sleeper *sleeper
 	handler flow.Handler
 	clock   clock
@@ -31,14 +32,14 @@ type shard struct {
 
 	mu      sync.Mutex
 	updates []flow.Totals // the sweep's: borrowed
-	behind  uint64        // position in the ring that comes before them
+	behind  uint64        // CLOCK_MONOTONIC, ns: the records up to then come before them
 	told    int           // of them, handled; the shard's own
 }
 
 // run drains the ring until stop is closed, then to its end. Whoever closes stop
 // wakes the sleeper after that.
 func (s *shard) run(stop <-chan struct{}) {
-	p := pace{size: int(s.ring.mask) + 1}
+	p := pace{size: s.ring.Size()}
 	if s.sleeper.napper != nil {
 		p.longest = napSleep
 	}
@@ -53,7 +54,7 @@ func (s *shard) run(stop <-chan struct{}) {
 		default:
 		}
 		now := time.Now()
-		sleep, fill := p.next(now.Sub(began), n, s.ring.pending())
+		sleep, fill := p.next(now.Sub(began), n, s.ring.Pending())
 		began = now
 		if sleep > 0 && s.told == 0 {
 			s.sleeper.sleep(sleep, fill)
@@ -63,8 +64,8 @@ func (s *shard) run(stop <-chan struct{}) {
 
 // batch handles what is there, up to batchBytes, and returns how much that was.
 func (s *shard) batch() int {
-	now := s.clock.now()
-	n := s.ring.drain(batchBytes, s.deliver)
+	now, upTo := s.clock.now()
+	n := s.ring.Drain(batchBytes, upTo, s.deliver)
 	s.deliverUpdates()
 	s.handler.Tick(now)
 	s.control.flush()
@@ -73,8 +74,8 @@ func (s *shard) batch() int {
 
 // post lends totals to the shard's goroutine until idle, or reports false where the
 // last ones are still waiting. They are not copied: those of very many flows would
-// keep the shard from its ring meanwhile. Their place is behind all records that are
-// written by now: the account takes for lost what one sweep counted and was not handed
+// keep the shard from its ring meanwhile. Their place is behind all records of packets
+// that came before now: the account takes for lost what one sweep counted and was not handed
 // over by the next, and a shard may well be a sweep or two behind its ring.
 func (s *shard) post(updates []flow.Totals) bool {
 	s.mu.Lock()
@@ -82,7 +83,7 @@ func (s *shard) post(updates []flow.Totals) bool {
 	if len(s.updates) > 0 {
 		return false
 	}
-	s.updates, s.behind = updates, s.ring.written()
+	s.updates, s.behind = updates, monotonicNow()
 	return true
 }
 
@@ -99,7 +100,7 @@ func (s *shard) deliverUpdates() {
 	s.mu.Lock()
 	updates, behind := s.updates, s.behind
 	s.mu.Unlock()
-	if len(updates) > 0 && s.ring.pos < behind {
+	if len(updates) > 0 && s.ring.Told() < behind {
 		return
 	}
 	end := min(s.told+batchTotals, len(updates))

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gortap/bpf"
+	"gortap/internal/capture/ring/ringtest"
 	"gortap/internal/flow"
 )
 
@@ -40,7 +41,7 @@ func testKey() flow.Key {
 // payload, up to the end of its size class.
 func eventRecord(e bpf.CaptureEvent, payload string, tail ...string) []byte {
 	e.Type = uint8(bpf.CaptureEventTypeEVENT_SEGMENT)
-	e.Cap = uint32(len(payload))
+	e.Cap = uint16(len(payload))
 	k := testKey()
 	e.Key = *kernelKey(&k)
 	b := make([]byte, eventSize+len(payload)+100)
@@ -134,7 +135,7 @@ func (silent) Tick(int64)            {}
 // Totals that wait are not overtaken by later ones.
 func TestTotalsAreHandedOverOnceEach(t *testing.T) {
 	k := &keeper{}
-	s := &shard{handler: k, ring: newFakeRing(4096).ring}
+	s := &shard{handler: k, ring: ringtest.New(1, 16<<10).Ring, control: newControl(nil, nil)}
 	if !s.idle() {
 		t.Error("a new shard has totals to handle")
 	}
@@ -145,8 +146,8 @@ func TestTotalsAreHandedOverOnceEach(t *testing.T) {
 	if s.post([]flow.Totals{{FirstNs: 3}}) {
 		t.Error("the shard took totals while others wait")
 	}
-	s.deliverUpdates()
-	s.deliverUpdates()
+	s.batch()
+	s.batch()
 	if diff := cmp.Diff([]flow.Totals{{FirstNs: 1}, {FirstNs: 2}}, k.updates); diff != "" {
 		t.Errorf("updates (-want +got):\n%s", diff)
 	}
@@ -158,7 +159,7 @@ func TestTotalsAreHandedOverOnceEach(t *testing.T) {
 // The totals of very many flows do not keep a shard from its ring.
 func TestManyTotalsAreHandedOverInParts(t *testing.T) {
 	k := &keeper{}
-	s := &shard{handler: k, ring: newFakeRing(4096).ring, control: newControl(nil, nil)}
+	s := &shard{handler: k, ring: ringtest.New(1, 16<<10).Ring, control: newControl(nil, nil)}
 	const n = 2*batchTotals + 1
 	s.post(make([]flow.Totals, n))
 	var parts []int
@@ -177,19 +178,22 @@ func TestManyTotalsAreHandedOverInParts(t *testing.T) {
 // the flow that had the four-tuple before.
 func TestTotalsComeBehindTheRecordsBeforeThem(t *testing.T) {
 	const ringBytes = 1 << 20
-	r := newFakeRing(ringBytes)
+	r := ringtest.New(2, ringBytes)
 	k := &keeper{}
-	s := &shard{handler: k, ring: r.ring, control: newControl(nil, nil)}
-	record := string(eventRecord(bpf.CaptureEvent{Len: 1000}, strings.Repeat("x", 1000)))
-	n := (2*batchBytes + batchBytes/2) / len(record)
+	s := &shard{handler: k, ring: r.Ring, control: newControl(nil, nil)}
+	record := func() []byte {
+		return eventRecord(bpf.CaptureEvent{TsNs: monotonicNow(), Len: 1000}, strings.Repeat("x", 1000))
+	}
+	n := (2*batchBytes + batchBytes/2) / len(record())
 	for range n {
-		r.submit(record)
+		r.Write(0, record())
 	}
 	end := make([]byte, unsafe.Sizeof(bpf.CaptureFlowEnd{}))
-	(*bpf.CaptureFlowEnd)(unsafe.Pointer(&end[0])).Type = uint8(bpf.CaptureEventTypeEVENT_FLOW_END)
-	r.submit(string(end))
+	e := (*bpf.CaptureFlowEnd)(unsafe.Pointer(&end[0]))
+	e.Type, e.TsNs = uint8(bpf.CaptureEventTypeEVENT_FLOW_END), monotonicNow()
+	r.Write(1, end)
 	s.post([]flow.Totals{{FirstNs: 1}})
-	r.submit(record)
+	r.Write(0, record())
 	for !s.idle() {
 		s.batch()
 		if len(k.updates) > 0 && (len(k.segments) < n || len(k.ends) != 1) {

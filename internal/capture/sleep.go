@@ -17,23 +17,29 @@ import (
 // fills up. It lies in the runtime's poller, so that a shard that sleeps takes no
 // thread. wake may be called from any goroutine, the rest only from the shard's.
 type sleeper struct {
-	file   *os.File // of the ring
+	bell   *bell
+	chunk  int      // bytes
+	file   *os.File // of the bell
 	raw    syscall.RawConn
 	wakeAt *uint64 // the shard's in the map wake_at, shared with the kernel
-	roused atomic.Bool
-	ready  func(fd uintptr) bool
-	napper *napper // nil: short sleeps are in the poller too
+	fill   int     // bytes in the ring that end the sleep
+	// pending is how many there are.
+	pending func() int
+	roused  atomic.Bool
+	ready   func(fd uintptr) bool
+	napper  *napper // nil: short sleeps are in the poller too
 }
 
-// newSleeper makes the sleeper of a ring. pending says how many bytes are in it.
-func newSleeper(m *ebpf.Map, wakeAt *uint64, pending func() int) (*sleeper, error) {
+// newSleeper makes the sleeper of a shard whose ring has chunks of that size, and pending
+// bytes in it.
+func newSleeper(b *bell, wakeAt *uint64, chunk int, pending func() int) (*sleeper, error) {
 	// The runtime takes a descriptor that does not block into its poller.
-	fd, err := unix.FcntlInt(uintptr(m.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := unix.FcntlInt(uintptr(b.m.FD()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("duplicate ring: %w", err)
+		return nil, fmt.Errorf("duplicate bell: %w", err)
 	}
 	err = unix.SetNonblock(fd, true)
-	s := &sleeper{file: os.NewFile(uintptr(fd), "ring"), wakeAt: wakeAt}
+	s := &sleeper{bell: b, chunk: chunk, pending: pending, file: os.NewFile(uintptr(fd), "bell"), wakeAt: wakeAt}
 	if err == nil {
 		err = s.file.SetReadDeadline(time.Time{}) // what cannot be polled has none
 	}
@@ -42,10 +48,10 @@ func newSleeper(m *ebpf.Map, wakeAt *uint64, pending func() int) (*sleeper, erro
 	}
 	if err != nil {
 		s.file.Close()
-		return nil, fmt.Errorf("poll ring: %w", err)
+		return nil, fmt.Errorf("poll bell: %w", err)
 	}
 	s.ready = func(uintptr) bool {
-		return s.roused.Load() || pending() >= int(atomic.LoadUint64(s.wakeAt))
+		return s.roused.Load() || atomic.LoadUint64(s.wakeAt) == 0 || s.pending() >= s.fill
 	}
 	return s, nil
 }
@@ -56,12 +62,12 @@ const settleTime = time.Millisecond
 // sleep returns after d, or when the ring holds at least fill bytes (more than 0),
 // or when somebody calls wake.
 //
-// The kernel moves the ring's position, then reads the wish. Without a barrier in
+// The kernel publishes the record, then reads the wish. Without a barrier in
 // between, which would cost each record, it may miss a wish while we miss the record.
 // But then the record is older than the wish, and seen a little later: so a long
 // sleep looks once more, with the wish standing, before it relies on being woken.
 func (s *sleeper) sleep(d time.Duration, fill int) {
-	atomic.StoreUint64(s.wakeAt, uint64(fill))
+	s.ask(fill)
 	switch {
 	case d <= maxSleep && s.napper != nil:
 		s.nap(d)
@@ -70,6 +76,19 @@ func (s *sleeper) sleep(d time.Duration, fill int) {
 	}
 	atomic.StoreUint64(s.wakeAt, 0)
 	s.roused.Store(false)
+}
+
+// ask says when to be woken: at the next record, or with about so many bytes. To count
+// these would cost each record, so it is by the chunks that are begun. The kernel takes the
+// wish back when it has rung.
+func (s *sleeper) ask(fill int) {
+	s.bell.silence()
+	s.fill = fill
+	wish := uint64(1)
+	if fill > 1 {
+		wish += uint64(max(1, fill/s.chunk))
+	}
+	atomic.StoreUint64(s.wakeAt, wish)
 }
 
 // nap is wait for a time that is short enough for wake to be heard at its end.

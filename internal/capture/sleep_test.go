@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"math"
 	"testing"
 	"time"
 	"unsafe"
@@ -11,6 +12,12 @@ import (
 
 // long is a sleep that a test never sees the end of.
 const long = time.Hour
+
+// smallest is a ring of the smallest chunks, and few.
+const smallest = 4096
+
+// drop reads what is in the first ring.
+func drop(c *Capture) { c.rings[0].Drain(math.MaxInt, math.MaxUint64, func([]byte) {}) }
 
 // asleep sleeps in a goroutine until something ends it.
 func asleep(s *sleeper, fill int) (woken chan struct{}) {
@@ -33,7 +40,7 @@ func await(t *testing.T, what string, woken chan struct{}) {
 
 // A sleeping shard costs nothing until there is something to do.
 func TestSleepEndsWhenThereIsSomethingToDo(t *testing.T) {
-	c := openIdle(t, Options{Shards: 1})
+	c := openIdle(t, Options{Shards: 1, RingBytes: smallest})
 	s := c.shards[0].sleeper
 	packet := func(seq uint32) { show(t, c, testFrame(40000, false, flow.PSH|flow.ACK, seq, 1, make([]byte, 200))) }
 
@@ -46,13 +53,13 @@ func TestSleepEndsWhenThereIsSomethingToDo(t *testing.T) {
 
 	await(t, "what was there already", asleep(s, 1))
 
-	woken = asleep(s, 1000)
-	for i := range uint32(4) {
+	woken = asleep(s, 2*s.chunk)
+	for i := range uint32(2 * s.chunk / 200) {
 		packet(1000 + 200*i)
 	}
 	await(t, "the fill that was asked for", woken)
 
-	c.shards[0].ring.drain(1<<30, func([]byte) {})
+	drop(c)
 	woken = asleep(s, 1)
 	s.wake()
 	await(t, "wake", woken)
@@ -69,27 +76,27 @@ func TestSleepEndsWhenThereIsSomethingToDo(t *testing.T) {
 
 // A nap ends at the fill that was asked for too. It may last as long as it likes here.
 func TestNapEndsWhenThereIsSomethingToDo(t *testing.T) {
-	c := openIdle(t, Options{Shards: 1, Nap: true})
+	c := openIdle(t, Options{Shards: 1, RingBytes: smallest, Nap: true})
 	s := c.shards[0].sleeper
 	napping := func(fill int) chan struct{} {
 		woken := make(chan struct{})
 		go func() {
-			*s.wakeAt = uint64(fill)
+			s.ask(fill)
 			s.nap(long)
 			close(woken)
 		}()
 		return woken
 	}
 	packet := func(seq uint32) { show(t, c, testFrame(40000, false, flow.PSH|flow.ACK, seq, 1, make([]byte, 200))) }
-	woken := napping(1000)
-	for i := range uint32(4) {
+	woken := napping(2 * s.chunk)
+	for i := range uint32(2 * s.chunk / 200) {
 		packet(1 + 200*i)
 	}
 	await(t, "the fill that was asked for", woken)
 	await(t, "what was there already", napping(1))
 
 	s.wake()
-	c.shards[0].ring.drain(1<<30, func([]byte) {})
+	drop(c)
 	await(t, "an earlier wake", napping(1))
 	s.roused.Store(false)
 
@@ -108,7 +115,7 @@ func TestNapEndsWhenThereIsSomethingToDo(t *testing.T) {
 func TestRecordThatIsSeenLateDoesNotWaitForTheNext(t *testing.T) {
 	c := openIdle(t, Options{Shards: 1})
 	wish, looks := uint64(0), 0
-	s, err := newSleeper(c.inner[0], &wish, func() int {
+	s, err := newSleeper(c.bells[0], &wish, 4096, func() int {
 		if looks++; looks == 1 {
 			return 0
 		}
@@ -144,9 +151,9 @@ func TestSegmentsLieInTheRing(t *testing.T) {
 		show(t, c, testFrame(40000, false, flow.PSH|flow.ACK, 1+200*i, 1, make([]byte, 200)))
 	}
 	s.batch()
-	first := uintptr(unsafe.Pointer(&s.ring.data[0]))
+	first := uintptr(unsafe.Pointer(&c.memory.Chunks[0]))
 	for _, at := range h.at {
-		if at < first || at >= first+uintptr(len(s.ring.data)) {
+		if at < first || at >= first+uintptr(len(c.memory.Chunks)) {
 			t.Errorf("bytes at %#x, the ring is at %#x", at, first)
 		}
 	}

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"gortap/bpf"
 )
@@ -84,7 +83,7 @@ func (c *Capture) Stats() (Stats, error) {
 	s.Delivered.add(s.Emitted)
 	s.Delivered.add(s.Counted)
 	for _, r := range c.rings {
-		s.RingBytes += atomic.LoadUint64(r.producerPos())
+		s.RingBytes += r.Written()
 	}
 	return s, nil
 }
@@ -110,7 +109,7 @@ func (c *Capture) RingFill() float64 {
 		return fill
 	}
 	for _, r := range c.rings {
-		fill = max(fill, float64(r.pendingNow())/float64(r.mask+1))
+		fill = max(fill, r.Fill())
 	}
 	return fill
 }
