@@ -42,7 +42,7 @@ type Nginx struct {
 
 // The log is what others are compared with, and nginx counts only request bodies
 // that it reads: a proxied location does.
-var nginxConfig = template.Must(template.New("nginx.conf").Parse(`
+const nginxConfig = `
 daemon off;
 user root;
 worker_processes 1;
@@ -74,7 +74,7 @@ http {
 		location / { return 200 '{"path":"$request_uri","bytes":"$http_content_length"}\n'; }
 	}
 }
-`))
+`
 
 // StartNginx starts nginx in the namespace, from a config and files of its own in
 // a temp folder, and returns once it accepts connections. The caller stops it.
@@ -115,8 +115,12 @@ func StartNginx(ctx context.Context, n *Namespace, o NginxOptions) (*Nginx, erro
 
 // prepare writes the config and the files and returns the config's path.
 func (s *Nginx) prepare(o NginxOptions) (string, error) {
+	form, err := template.New("nginx.conf").Parse(nginxConfig)
+	if err != nil {
+		return "", fmt.Errorf("read form of nginx config: %w", err)
+	}
 	var conf strings.Builder
-	err := nginxConfig.Execute(&conf, map[string]string{"Dir": s.dir.Path, "Server": o.Server, "Format": accessFormat})
+	err = form.Execute(&conf, map[string]string{"Dir": s.dir.Path, "Server": o.Server, "Format": accessFormat})
 	if err != nil {
 		return "", fmt.Errorf("fill nginx config: %w", err)
 	}

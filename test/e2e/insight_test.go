@@ -3,6 +3,8 @@ package e2e
 import (
 	"encoding/json"
 	"net/http"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"gortap/internal/insight"
@@ -59,5 +61,42 @@ func TestInsightShowsWhatTheServerLogged(t *testing.T) {
 	s.conserved(t)
 	if s.TCPPayloadBytes != uint64(in+out) || s.MessageBytes != s.TCPPayloadBytes || len(s.Incomplete) > 0 {
 		t.Errorf("%d bytes, %d in messages, incomplete %v; nginx logged %d", s.TCPPayloadBytes, s.MessageBytes, s.Incomplete, in+out)
+	}
+}
+
+// What is usual outlives a restart: the next run knows at once that an endpoint's answers
+// have grown, which one without the file cannot.
+func TestAnAgentRemembersWhatWasUsual(t *testing.T) {
+	p := testutil.Pair(t, 1)
+	testutil.Nginx(t, p.Server, lab.NginxOptions{
+		Files:  map[string]int{"before.json": 2_000, "after.json": 100_000},
+		Server: "location = /list { if ($arg_v = 2) { rewrite ^ /after.json last; } rewrite ^ /before.json last; }",
+	})
+	state := filepath.Join(t.TempDir(), "state")
+	// run starts an agent, asks for a version of the list, and returns whether it is said to have grown.
+	run := func(version string, requests int, flags ...string) bool {
+		a := start(t, p.Server, append(flags, "--interface", lab.Device, "--bpf-filter", "tcp port 80")...)
+		client := &http.Client{Transport: &http.Transport{DialContext: p.Client.DialContext}}
+		defer client.CloseIdleConnections()
+		for range requests {
+			if err := ask(t.Context(), client, http.MethodGet, serverURL("/list?v="+version), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.await("all exchanges to be looked at", func() bool { return a.sum("gor_insight_exchanges_total") == float64(requests) })
+		grown := slices.ContainsFunc(a.findings(), func(f insight.Finding) bool { return f.Kind == insight.SizeJump && f.Path == "/list" })
+		if status := a.stop(); status != 0 {
+			t.Errorf("exit status %d", status)
+		}
+		return grown
+	}
+	if run("1", 200, "--insight-state", state) {
+		t.Error("answers have grown in the first run")
+	}
+	if !run("2", 200, "--insight-state", state) {
+		t.Error("the second run does not know what was usual")
+	}
+	if run("2", 200) {
+		t.Error("answers have grown for a run that knows of no other ones")
 	}
 }

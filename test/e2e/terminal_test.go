@@ -165,6 +165,17 @@ func (x *terminal) awaitEnd() int {
 	}
 }
 
+// awaitWritten polls until the program has written a text: its last bytes may still be
+// on their way when it has ended.
+func (x *terminal) awaitWritten(want string) {
+	x.t.Helper()
+	for deadline := time.Now().Add(startWait); !strings.Contains(x.raw.String(), want); time.Sleep(pollEvery) {
+		if time.Now().After(deadline) {
+			x.t.Fatalf("it did not write %q: %s", want, tail(x.raw.String(), 500))
+		}
+	}
+}
+
 // checkRestored fails the test unless the terminal is as it was before.
 func (x *terminal) checkRestored() {
 	x.t.Helper()

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -139,10 +141,58 @@ func TestTopShowsLiveTrafficAndAnotherAgents(t *testing.T) {
 		}
 		x.checkRestored()
 	}
-	if !strings.Contains(own.raw.String(), "matched") {
-		t.Error("the capture's summary is not shown at the end")
-	}
+	own.awaitWritten("matched") // the capture's summary
 	other.stop()
+}
+
+// An agent that listens for others asks for a token, by TLS. What is wrong is said before
+// the screen is taken.
+func TestTopOfAnAgentThatWantsATokenByTLS(t *testing.T) {
+	n := testutil.Namespace(t)
+	testutil.Nginx(t, n, lab.NginxOptions{Files: map[string]int{"10k": 10_000}})
+	cert, key := testutil.Certificate(t)
+	token := filepath.Join(t.TempDir(), "token")
+	for file, text := range map[string]string{token: "correct-horse-battery-staple\n", token + ".wrong": "some-other-secret-of-that-length\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := launch(t, n, "--input-raw", ":80", "--listen", "0.0.0.0:9464", "--web-token-file", token, "--web-cert", cert, "--web-key", key, "--log-format", "json")
+	a.await("the agent to serve its page", func() bool { return strings.Contains(a.stderr.String(), `"page":"https://`) })
+	client := http.Client{Transport: &http.Transport{DialContext: n.DialContext}}
+	defer client.CloseIdleConnections()
+	for range 20 {
+		if err := ask(t.Context(), &client, http.MethodGet, "http://127.0.0.1/10k", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const far = "https://127.0.0.1:9464"
+	for name, tc := range map[string]struct {
+		flags []string
+		want  string
+	}{
+		"no token":                     {[]string{"--ca-file", cert}, "wants a token"},
+		"another token":                {[]string{"--ca-file", cert, "--token-file", token + ".wrong"}, "wants a token"},
+		"a certificate of nobody's":    {[]string{"--token-file", token}, "--ca-file"},
+		"plain text where TLS is used": {[]string{"--token-file", token, "--attach", "http://127.0.0.1:9464"}, "use https://"},
+	} {
+		x := onTerminal(t, n, 100, 30, nil, append([]string{"top", "--attach", far}, tc.flags...)...)
+		if status := x.awaitEnd(); status != 1 {
+			t.Errorf("%s: status %d", name, status)
+		}
+		x.awaitWritten(tc.want)
+		x.checkRestored()
+	}
+	x := onTerminal(t, n, 100, 30, nil, "top", "--attach", far, "--ca-file", cert, "--token-file", token)
+	x.await("GET /10k", "207 kB")
+	x.press("q")
+	if status := x.awaitEnd(); status != 0 {
+		t.Errorf("status %d: %s", status, tail(x.raw.String(), 500))
+	}
+	x.checkRestored()
+	if status := a.stop(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
 }
 
 func TestTopWithoutATerminalSaysWhatToDo(t *testing.T) {

@@ -126,6 +126,9 @@ func (c *Client) get(path string, v url.Values, answer any) error {
 		if errors.As(err, &u) {
 			err = u.Err // which says the address again
 		}
+		if errors.As(err, new(*tls.CertificateVerificationError)) {
+			return fmt.Errorf("ask %s: %w (where it is of the agent's own making, name its file: --ca-file)", c.base, err)
+		}
 		return fmt.Errorf("ask %s: %w (is an agent running there, with this --listen?)", c.base, err)
 	}
 	defer res.Body.Close()
@@ -145,7 +148,10 @@ func (c *Client) refused(path string, res *http.Response) error {
 	}
 	said, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusal)) // what there is of it is shown
 	line, _, _ := strings.Cut(string(bytes.TrimSpace(said)), "\n")
-	if !strings.HasPrefix(res.Header.Get("Content-Type"), "text/plain") || line == "" {
+	switch {
+	case strings.Contains(line, "HTTPS server"): // as Go's server answers plain text
+		line = "it speaks TLS there: use https://"
+	case !strings.HasPrefix(res.Header.Get("Content-Type"), "text/plain") || line == "":
 		line = "is this an agent's --listen?"
 	}
 	return fmt.Errorf("ask %s%s: status %d: %s", c.base, path, res.StatusCode, line)

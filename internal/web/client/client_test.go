@@ -3,6 +3,8 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -108,11 +110,17 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	defer elsewhere.Close()
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
+	unknown := httptest.NewUnstartedServer(http.NotFoundHandler())
+	unknown.Config.ErrorLog = log.New(io.Discard, "", 0) // it is told that handshakes fail
+	unknown.StartTLS()
+	defer unknown.Close()
 	for _, c := range []struct{ name, url, token, want string }{
 		{"no token", url, "", "(give the one of its --web-token-file)"},
 		{"another token", url, "the wrong one, but long", "(give the one of its --web-token-file)"},
 		{"the source fails", url, "a token of enough length", "status 500: read book: it is shut"},
 		{"not an agent", elsewhere.URL, "", "status 404: 404 page not found"},
+		{"a certificate of nobody's", unknown.URL, "", "(where it is of the agent's own making, name its file: --ca-file)"},
+		{"plain text where TLS is used", strings.Replace(unknown.URL, "https", "http", 1), "", "status 400: it speaks TLS there: use https://"},
 		{"nobody", gone.URL, "", "connection refused (is an agent running there, with this --listen?)"},
 	} {
 		_, err := open(t, c.url, c.token).View(insight.Query{})
