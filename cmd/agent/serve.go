@@ -59,7 +59,7 @@ func (a *agent) listen() error {
 		Ready:   a.readiness,
 		Profile: a.cfg.Pprof,
 		Log:     a.log,
-		Source:  a.source(),
+		Source:  a.shown(),
 		Health:  a.health,
 		Access:  web.Access{Token: token, CertFile: a.cfg.WebCert, KeyFile: a.cfg.WebKey, Insecure: a.cfg.WebInsecure},
 	})

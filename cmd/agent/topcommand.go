@@ -174,7 +174,7 @@ func topLive(ctx context.Context, e env, cfg *Config) (err error) {
 		defer stop()
 		failed = a.run(capturing)
 	})
-	err = show(watching, e, top.Options{Source: a.source(), Title: a.input.(*live).filter, Live: true})
+	err = show(watching, e, top.Options{Source: a.shown(), Title: a.input.(*live).filter, Live: true})
 	cancel()
 	beside.Wait()
 	return errors.Join(err, failed)

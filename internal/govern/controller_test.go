@@ -139,3 +139,27 @@ func TestReturnThatLastsIsForgiven(t *testing.T) {
 		t.Errorf("levels %v, want short at the end", got)
 	}
 }
+
+// A load that would cost up to fifteen times the limit is within it after three
+// readings and stays so, but for one reading at each step back to more.
+func TestTheLimitHolds(t *testing.T) {
+	const limit, idle = 0.05, 0.005
+	for _, full := range []float64{0.06, 0.1, 0.14, 0.3, 0.75} {
+		c, over := New(Limits{CPU: limit}), 0
+		used := full
+		for i := range 600 {
+			level, _, _ := c.Next(cpu(used))
+			// What is only counted costs nothing here; a shorter turn as much as a whole one.
+			used = idle + (full-idle)*level.Sample()
+			if i >= 3 && used > limit {
+				over++
+			}
+		}
+		if over > 0 {
+			t.Errorf("a load of %v: %d of 600 readings are over the limit, level %v in the end", full, over, c.Level())
+		}
+		if c.Level() == Count {
+			t.Errorf("a load of %v: nothing is copied any more", full)
+		}
+	}
+}

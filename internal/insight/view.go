@@ -38,6 +38,9 @@ type View struct {
 	// Unseen is the share of the exchanges of this time, whatever is selected, that
 	// nobody looked at one by one, 0 to 1. Without a selection they are in the total.
 	Unseen float64 `json:"unseen,omitempty"`
+	// Unsampled is the share of new connections, 0 to 1, that a live capture looks into
+	// nothing of at present: they are in nothing here.
+	Unsampled float64 `json:"unsampled,omitempty"`
 	// Notes say, in sentences, what of this is not exact and why.
 	Notes []string `json:"notes,omitempty"`
 }

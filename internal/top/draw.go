@@ -133,6 +133,9 @@ func (m *model) drawTotal(c canvas) {
 	if m.width >= 60 {
 		part(wording.Bytes(float64(t.RequestBytes+t.ResponseBytes)), " in all", strong)
 	}
+	if share := m.got.view.Unsampled; share > 0 {
+		part(wording.Percent(share), " of connections not in it", alarmed)
+	}
 	if unseen := m.got.view.Unseen; unseen > 0 {
 		part(wording.Percent(unseen), " not looked at", alarmed)
 	}

@@ -389,15 +389,15 @@ type hurried struct{ insight.Source }
 
 func (s hurried) View(q insight.Query) (insight.View, error) {
 	v, err := s.Source.View(q)
-	v.Unseen = 0.69
+	v.Unseen, v.Unsampled = 0.69, 0.9
 	return v, err
 }
 
 func TestWhatWasNotLookedAtIsSaid(t *testing.T) {
 	r := newRig(t, incident.New(), true, 120, 30)
-	r.lacks("not looked at")
+	r.lacks("not looked at", "of connections")
 	r = newRig(t, hurried{incident.New()}, true, 120, 30)
-	r.wants("69 % not looked at")
+	r.wants("69 % not looked at", "90 % of connections not in it")
 }
 
 func TestHostileNamesAreEscaped(t *testing.T) {

@@ -60,17 +60,17 @@ func TestMemoryStaysBelowItsLimit(t *testing.T) {
 		load  func(*testing.T, *lab.Namespace)
 	}{
 		"requests, and a connection for each": {nil, func(t *testing.T, n *lab.Namespace) {
-			wrkClient(t, n)
-			wrkFor(t, n, "-d4s", "-H", "Connection: close", serverURL("/small.txt"))
+			wrkFor(t, n, "-d1s", serverURL("/small.txt"))
+			wrkFor(t, n, "-d3s", "-H", "Connection: close", serverURL("/small.txt"))
 		}},
 		"200,000 connections": {nil, func(t *testing.T, n *lab.Namespace) {
 			newCrowd(t, n).connect(t, 0, 200_000, 100_000)
 		}},
 		"a recording": {[]string{"--output-file", "rec.gor", "--input-raw-track-response"}, func(t *testing.T, n *lab.Namespace) {
-			wrkFor(t, n, "-d3s", serverURL("/big.bin"))
+			wrkFor(t, n, "-d2s", serverURL("/big.bin"))
 		}},
 		"packets": {[]string{"--output-file", "rec.pcapng"}, func(t *testing.T, n *lab.Namespace) {
-			wrkFor(t, n, "-d3s", serverURL("/big.bin"))
+			wrkFor(t, n, "-d2s", serverURL("/big.bin"))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"encoding/json"
+	"net/http"
+	"strings"
 	"testing"
 
+	"gortap/internal/insight"
 	"gortap/internal/lab"
 	"gortap/internal/testutil"
 )
@@ -29,6 +33,13 @@ func TestASampleIsCountedToTheByte(t *testing.T) {
 			})
 			if ratio := a.sum("gor_sample_ratio"); ratio > tc.top {
 				t.Errorf("gor_sample_ratio is %v", ratio)
+			}
+			var v insight.View
+			if status, body := a.get("/api/v1/view"); status != http.StatusOK || json.Unmarshal(body, &v) != nil {
+				t.Errorf("view: status %d: %.200q", status, body)
+			}
+			if v.Unsampled != 1-a.sum("gor_sample_ratio") || len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "of new connections") {
+				t.Errorf("the view says that %v of the connections are not in it, and notes %q", v.Unsampled, v.Notes)
 			}
 			if status := a.stop(); status != 0 {
 				t.Errorf("exit status %d", status)
