@@ -17,6 +17,7 @@
 
 #include "event.h"
 #include "config.h"
+#include "order.h"
 #include "maps.h"
 #include "parse.h"
 #include "lock.h"

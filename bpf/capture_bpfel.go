@@ -240,6 +240,7 @@ const (
 	CaptureVarCfgChunkLast       = "cfg_chunk_last"
 	CaptureVarCfgChunks          = "cfg_chunks"
 	CaptureVarCfgLanes           = "cfg_lanes"
+	CaptureVarCfgOrderedStores   = "cfg_ordered_stores"
 	CaptureVarCfgRequestBudget   = "cfg_request_budget"
 	CaptureVarCfgResponseBudget  = "cfg_response_budget"
 	CaptureVarCfgSample          = "cfg_sample"
@@ -332,6 +333,7 @@ type CaptureVariableSpecs struct {
 	CfgChunkLast       *ebpf.VariableSpec `ebpf:"cfg_chunk_last"`
 	CfgChunks          *ebpf.VariableSpec `ebpf:"cfg_chunks"`
 	CfgLanes           *ebpf.VariableSpec `ebpf:"cfg_lanes"`
+	CfgOrderedStores   *ebpf.VariableSpec `ebpf:"cfg_ordered_stores"`
 	CfgRequestBudget   *ebpf.VariableSpec `ebpf:"cfg_request_budget"`
 	CfgResponseBudget  *ebpf.VariableSpec `ebpf:"cfg_response_budget"`
 	CfgSample          *ebpf.VariableSpec `ebpf:"cfg_sample"`
@@ -402,6 +404,7 @@ type CaptureVariables struct {
 	CfgChunkLast       *ebpf.Variable `ebpf:"cfg_chunk_last"`
 	CfgChunks          *ebpf.Variable `ebpf:"cfg_chunks"`
 	CfgLanes           *ebpf.Variable `ebpf:"cfg_lanes"`
+	CfgOrderedStores   *ebpf.Variable `ebpf:"cfg_ordered_stores"`
 	CfgRequestBudget   *ebpf.Variable `ebpf:"cfg_request_budget"`
 	CfgResponseBudget  *ebpf.Variable `ebpf:"cfg_response_budget"`
 	CfgSample          *ebpf.Variable `ebpf:"cfg_sample"`

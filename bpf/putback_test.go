@@ -58,7 +58,8 @@ func newPutBack(t *testing.T, k *kernel) *putBack {
 		asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, int32(emission)),
 		asm.Call.Label("put_back"), asm.Return().WithSymbol("out"))
 	maps := map[string]*ebpf.Map{bpf.CaptureMapFlows: k.Flows, bpf.CaptureMapCounters: k.Counters}
-	own := &ebpf.CollectionSpec{ByteOrder: spec.ByteOrder, Maps: map[string]*ebpf.MapSpec{}, Programs: map[string]*ebpf.ProgramSpec{
+	constants := map[string]*ebpf.MapSpec{".rodata": spec.Maps[".rodata"]}
+	own := &ebpf.CollectionSpec{ByteOrder: spec.ByteOrder, Maps: constants, Programs: map[string]*ebpf.ProgramSpec{
 		"put_back_only": {Type: ebpf.SchedCLS, License: "GPL", Instructions: append(main, function(t, spec, "put_back")...)},
 	}}
 	for name := range maps {

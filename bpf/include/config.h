@@ -13,6 +13,9 @@ const volatile __u32 cfg_chunks = 2;
 const volatile __u32 cfg_chunk_last = 4096;
 const volatile __u32 cfg_slice = 2048;
 
+/* Stores are seen in the order in which they were made (x86). */
+const volatile __u8 cfg_ordered_stores = 0;
+
 /* Tell what windows clients have, as far as window.h says. */
 const volatile __u8 cfg_windows = 0;
 

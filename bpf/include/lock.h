@@ -61,7 +61,7 @@ static __always_inline int take(struct flow_dir *d, __u64 free)
 /* What was written under the lock is seen before the lock is seen free. */
 static __always_inline void give(struct flow_dir *d, __u64 free)
 {
-	__sync_lock_test_and_set(&d->lock, free);
+	store_release(&d->lock, free);
 }
 
 /* Takes the locks of both directions, or of one. */

@@ -143,12 +143,11 @@ static __always_inline void *reserve(struct lane *lane, __u32 shard)
 	return chunk + at;
 }
 
-/* size: of the record, a multiple of 8, as it says itself. The exchange orders all
- * that was written before it, on every architecture. */
+/* size: of the record, a multiple of 8, as it says itself. */
 static __always_inline void publish(struct lane *lane, __u32 size)
 {
 	lane->at += size;
-	__sync_lock_test_and_set(&lane->written, lane->written + size);
+	store_release(&lane->written, lane->written + size);
 }
 
 #endif

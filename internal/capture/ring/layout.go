@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -76,6 +77,13 @@ func (l Layout) Apply(spec *ebpf.CollectionSpec) error {
 		if err := spec.Variables[name].Set(uint32(value)); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
+	}
+	ordered := uint8(0)
+	if runtime.GOARCH == "amd64" {
+		ordered = 1
+	}
+	if err := spec.Variables[bpf.CaptureVarCfgOrderedStores].Set(ordered); err != nil {
+		return fmt.Errorf("set order of stores: %w", err)
 	}
 	return nil
 }
