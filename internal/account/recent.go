@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	recentTargets = 256 // a power of two; each target has two places
+	recentTargets = 256 // in pairs: a target has two places
 	recentKey     = 104 // bytes of method and path; an entry is two cache lines
 )
 
@@ -14,8 +14,8 @@ const (
 // paths come again soon, and to make a template of one costs a tenth of an exchange. It
 // is of fixed size, and what falls into the same place takes it.
 type recent struct {
-	seed    maphash.Seed
-	entries [recentTargets]recentTarget
+	seed  maphash.Seed
+	pairs [recentTargets / 2][2]recentTarget
 }
 
 type recentTarget struct {
@@ -34,27 +34,29 @@ func (r *recent) find(svc *service, method, path []byte) *endpoint {
 	if len(method)+len(path) > recentKey {
 		return nil
 	}
-	i := r.place(path)
-	for _, t := range [2]*recentTarget{&r.entries[i], &r.entries[i^1]} {
-		if t.holds(svc, method, path) {
-			return t.endpoint
+	pair := r.pair(path)
+	for i := range pair {
+		if pair[i].holds(svc, method, path) {
+			return pair[i].endpoint
 		}
 	}
 	return nil
 }
 
-// remember puts a request into the first of its places. What was there goes to the other
+// remember puts a request into the first of its places. What was there goes to the second
 // one.
 func (r *recent) remember(svc *service, method, path []byte, e *endpoint) {
 	if len(method)+len(path) > recentKey {
 		return
 	}
-	i := r.place(path)
-	r.entries[i^1] = r.entries[i]
-	r.entries[i].set(svc, method, path, e)
+	pair := r.pair(path)
+	pair[1] = pair[0]
+	pair[0].set(svc, method, path, e)
 }
 
-func (r *recent) place(path []byte) uint64 { return maphash.Bytes(r.seed, path) % recentTargets }
+func (r *recent) pair(path []byte) *[2]recentTarget {
+	return &r.pairs[maphash.Bytes(r.seed, path)%(recentTargets/2)]
+}
 
 // holds reports whether the entry is of this very request.
 func (t *recentTarget) holds(svc *service, method, path []byte) bool {

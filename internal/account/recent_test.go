@@ -35,6 +35,29 @@ func TestRememberedRequestsGoToTheirRow(t *testing.T) {
 	}
 }
 
+// Two targets that have the same places do not drive each other out.
+func TestTwoTargetsOfTheSamePlacesAreRemembered(t *testing.T) {
+	r, svc, e := newRecent(), &service{}, &endpoint{}
+	first := []byte("/0")
+	for i := 1; ; i++ {
+		second := fmt.Appendf(nil, "/%d", i)
+		if r.pair(first) != r.pair(second) {
+			continue
+		}
+		for range 3 {
+			for _, path := range [][]byte{first, second} {
+				if r.find(svc, []byte("GET"), path) == nil {
+					r.remember(svc, []byte("GET"), path, e)
+				}
+			}
+		}
+		if r.find(svc, []byte("GET"), first) == nil || r.find(svc, []byte("GET"), second) == nil {
+			t.Errorf("%s and %s are not both remembered", first, second)
+		}
+		return
+	}
+}
+
 // A request that is refused a row of its own is counted each time.
 func TestRefusedRequestsAreNotRemembered(t *testing.T) {
 	a := newAccount(t, Config{MaxPaths: 1, MaxMethods: 1}, 1)

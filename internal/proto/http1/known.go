@@ -12,7 +12,7 @@ import (
 // second. To compare them with what was read before costs a fraction of reading them.
 
 const (
-	knownBits = 7   // 128 places for each side
+	knownBits = 8   // 256 places for each side
 	knownMax  = 488 // bytes of field lines; a place is eight cache lines
 )
 
