@@ -8,7 +8,7 @@ type Assembler struct {
 	cfg  Config
 	open func(*Conn) Receiver
 
-	conns    map[flow.Key]*conn
+	conns    index
 	last     *conn // of the last segment: segments come in runs
 	lingers  lingering
 	active   list[conn] // least recently active first
@@ -31,7 +31,7 @@ func New(cfg Config, open func(*Conn) Receiver) *Assembler {
 	return &Assembler{
 		cfg:      cfg,
 		open:     open,
-		conns:    make(map[flow.Key]*conn),
+		conns:    newIndex(),
 		lingers:  newLingering(cfg.MaxConns),
 		nextID:   cfg.FirstID,
 		idleStep: int64(cfg.IdleTimeout) / 256,
@@ -111,7 +111,7 @@ func (a *Assembler) Close() {
 // goroutine that owns the Assembler.
 func (a *Assembler) Stats() Stats {
 	s := a.stats
-	s.Conns, s.Lingering = len(a.conns), len(a.lingers.past)
+	s.Conns, s.Lingering = a.conns.n, len(a.lingers.past)
 	s.Buffered, s.Memory = a.pool.payload, a.pool.used
 	return s
 }
@@ -120,7 +120,7 @@ func (a *Assembler) lookup(key *flow.Key) *conn {
 	if a.last != nil && a.last.Key == *key {
 		return a.last
 	}
-	c := a.conns[*key]
+	c := a.conns.find(key)
 	if c != nil {
 		a.last = c
 	}
@@ -146,7 +146,7 @@ func (a *Assembler) admit(s *flow.Segment) *conn {
 }
 
 func (a *Assembler) openConn(key flow.Key, tsNs int64) *conn {
-	if len(a.conns) >= a.cfg.MaxConns {
+	if a.conns.n >= a.cfg.MaxConns {
 		idlest := a.active.front()
 		a.close(idlest, Evicted, idlest.LastNs)
 	}
@@ -157,7 +157,7 @@ func (a *Assembler) openConn(key flow.Key, tsNs int64) *conn {
 		c.halves[d].init(c, flow.Dir(d), &a.pool)
 	}
 	a.nextID += a.cfg.IDStride
-	a.conns[key] = c
+	a.conns.add(c)
 	a.last = c
 	a.active.pushBack(&c.active)
 	a.stats.Opened++
@@ -186,7 +186,7 @@ func (a *Assembler) close(c *conn, why CloseReason, tsNs int64) {
 		return
 	}
 	c.closed = true
-	delete(a.conns, c.Key)
+	a.conns.remove(c)
 	if a.last == c {
 		a.last = nil
 	}

@@ -121,7 +121,7 @@ func FuzzSegments(f *testing.F) {
 		cfg := Config{MaxBuffered: 2048, MaxTotal: 3000, MaxConns: 3}
 		var a *Assembler
 		a = New(cfg, func(c *Conn) Receiver {
-			return &sentinel{t: t, conn: c, halves: &a.conns[c.Key].halves, sum: &sum}
+			return &sentinel{t: t, conn: c, halves: &a.conns.find(&c.Key).halves, sum: &sum}
 		})
 		var given uint64
 		nowNs := int64(1)

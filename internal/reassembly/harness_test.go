@@ -209,7 +209,8 @@ func checkStats(t *testing.T, a *Assembler) {
 		t.Fatalf("over a limit: %+v", s)
 	}
 	var held int
-	for _, c := range a.conns {
+	for n := a.active.head; n != nil; n = n.next {
+		c := n.owner
 		for d := range c.halves {
 			h := &c.halves[d]
 			held += c.Dirs[d].Buffered
