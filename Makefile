@@ -45,8 +45,9 @@ build: .cache/deps/go .cache/deps/build ## make bin/agent
 .PHONY: profile
 profile: .cache/deps/go ## measure anew where the agent spends its time, for the compiler (root)
 	d=$$(mktemp -d) && trap "rm -r $$d" EXIT && \
-	$(GO) test -run '^$$' -bench 'Shard$$' -benchtime 5s -cpuprofile $$d/profile -o $$d/test ./internal/capture && \
-	cp $$d/profile cmd/agent/default.pgo
+	$(GO) test -run '^$$' -bench 'Shard$$' -benchtime 5s -cpuprofile $$d/shard -o $$d/test ./internal/capture && \
+	$(GO) test -run '^$$' -bench 'Crowd$$' -benchtime 3s -cpuprofile $$d/crowd -o $$d/test ./internal/pipeline && \
+	$(GO) tool pprof -proto -output cmd/agent/default.pgo $$d/shard $$d/crowd
 
 .PHONY: generate
 generate: .cache/deps/go .cache/deps/generate ## compile bpf/ into the committed objects

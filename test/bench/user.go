@@ -11,7 +11,7 @@ import (
 )
 
 // userRow is a Go benchmark of the user side alone: from records, as they lie in the
-// ring, to the books.
+// ring, or from segments, to the books.
 type userRow struct {
 	Benchmark   string  `json:"benchmark"`
 	Nanoseconds float64 `json:"ns_per_exchange"`
@@ -20,7 +20,7 @@ type userRow struct {
 
 // userBenchmarks are packages and what to run of them.
 func userBenchmarks() [][2]string {
-	return [][2]string{{"./internal/capture", "^BenchmarkShard$"}}
+	return [][2]string{{"./internal/capture", "^BenchmarkShard$"}, {"./internal/pipeline", "^BenchmarkCrowd$"}}
 }
 
 func (b *bench) measureUser(ctx context.Context) {
