@@ -33,11 +33,16 @@ func (c *conn) count(s *flow.Segment) {
 // nearly all are, and reports whether it was one.
 func (c *conn) direct(s *flow.Segment) bool {
 	h := &c.halves[s.Dir]
-	if h.phase != running || s.Seq != h.seq(h.next) || !h.held.empty() || len(s.Data) != s.Len ||
+	if h.phase != running || s.Seq != h.seq(h.next) || !h.held.empty() ||
 		s.Flags.Has(flow.SYN|flow.FIN|flow.RST) || c.blocked(h, ackOf(s)) {
 		return false
 	}
-	c.deliver(h, s.Data, s.TsNs)
+	if len(s.Data) > 0 {
+		c.deliver(h, s.Data, s.TsNs)
+	}
+	if cut := s.Len - len(s.Data); cut > 0 {
+		c.skip(h, int64(cut), s.Cut, s.TsNs)
+	}
 	if !c.other(h).held.empty() {
 		c.settle()
 	}
