@@ -209,7 +209,7 @@ static __always_inline void sum_up(struct flow_end *e, const struct flow *f,
 		e->dirs[i].packets = f->dirs[i].packets;
 		e->dirs[i].bytes = f->dirs[i].bytes;
 		e->dirs[i].payload = f->dirs[i].payload;
-		e->dirs[i].retrans = f->rare[i].retrans;
+		e->dirs[i].retrans = f->dirs[i].rare.retrans;
 	}
 }
 

@@ -105,23 +105,22 @@ type CaptureFlow struct {
 		Flags   uint8
 		Holes   uint8
 		Pad     [2]uint8
+		Rare    struct {
+			_          structs.HostLayout
+			Retrans    uint64
+			Isn        uint32
+			OowNxt     uint32
+			WindowTick uint32
+			WindowMax  uint16
+			Slow       uint8
+			Pad0       uint8
+			HoleStart  [4]uint32
+			HoleEnd    [4]uint32
+			Pad1       uint64
+		}
 	}
 	Skip CaptureSkip
 	Told uint64
-	Pad1 [3]uint64
-	Rare [2]struct {
-		_          structs.HostLayout
-		Retrans    uint64
-		Isn        uint32
-		OowNxt     uint32
-		WindowTick uint32
-		WindowMax  uint16
-		Slow       uint8
-		Pad0       uint8
-		HoleStart  [4]uint32
-		HoleEnd    [4]uint32
-		Pad1       uint64
-	}
 }
 
 type CaptureFlowEnd struct {
@@ -181,7 +180,7 @@ const (
 
 type CaptureNewFlow struct {
 	_     structs.HostLayout
-	Words [44]uint64
+	Words [41]uint64
 }
 
 type CaptureOutcome uint32

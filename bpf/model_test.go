@@ -109,7 +109,7 @@ type dirCount struct{ payload, retrans uint64 }
 
 // sent returns what the flow says of a direction.
 func sent(f *bpf.CaptureFlow, dir flow.Dir) dirCount {
-	return dirCount{f.Dirs[dir].Payload, f.Rare[dir].Retrans}
+	return dirCount{f.Dirs[dir].Payload, f.Dirs[dir].Rare.Retrans}
 }
 
 // clientDir looks the client's direction of the one connection up.

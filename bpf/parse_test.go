@@ -237,12 +237,12 @@ func (tc *parseCase) checkFlow(k *kernel, key flow.Key, dir flow.Dir, s segment,
 	d := &want.Dirs[dir]
 	d.Packets, d.Bytes, d.Payload = 1, uint64(length), uint64(len(s.payload))
 	d.Nxt = s.seq + uint32(len(s.payload))
-	d.TurnSeq, want.Rare[dir].OowNxt = s.seq, s.seq
+	d.TurnSeq, want.Dirs[dir].Rare.OowNxt = s.seq, s.seq
 	d.Ack, d.TurnAck = s.ack, s.ack
 	d.Flags = uint8(bpf.CaptureDirFlagDIR_SEEN | bpf.CaptureDirFlagDIR_SEQ | bpf.CaptureDirFlagDIR_ACK | bpf.CaptureDirFlagDIR_TURN)
 	// The owner is the hook: its value is tested with the hooks.
 	d.Owner = got.Dirs[dir].Owner
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(want, want.Dirs[0], want.Rare[0], want.Skip)); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(want, want.Dirs[0], want.Dirs[0].Rare, want.Skip)); diff != "" {
 		k.t.Errorf("flow (-want +got):\n%s", diff)
 	}
 }

@@ -26,7 +26,7 @@ func (k *kernel) windowsTold(windows ...uint16) (told []uint16) {
 	k.t.Helper()
 	for _, w := range windows {
 		f := k.flow()
-		f.Rare[flow.FromB].WindowTick = 0
+		f.Dirs[flow.FromB].Rare.WindowTick = 0
 		key := theKey()
 		if err := k.Flows.Update(&key, &f, ebpf.UpdateExist); err != nil {
 			k.t.Fatal(err)
@@ -74,7 +74,7 @@ func TestOnlyOneOfManyWindowsIsToldAtATime(t *testing.T) {
 	if told > 500 {
 		t.Errorf("%d of 1000 are told", told)
 	}
-	if f := k.flow(); f.Rare[flow.FromB].Slow == 0 {
+	if f := k.flow(); f.Dirs[flow.FromB].Rare.Slow == 0 {
 		t.Errorf("the client is not slow any more")
 	}
 }

@@ -62,7 +62,7 @@ static __always_inline void accept_syn(struct flow *f, struct flow_dir *d, struc
 static __always_inline void note_syn(struct flow *f, const struct segment *s)
 {
 	struct flow_dir *d = &f->dirs[s->dir & 1], *other = &f->dirs[!s->dir];
-	struct dir_rare *r = &f->rare[s->dir & 1], *other_r = &f->rare[!s->dir];
+	struct dir_rare *r = &f->dirs[s->dir & 1].rare, *other_r = &f->dirs[!s->dir].rare;
 	__u32 accepted = s->ack - other_r->isn - 1; /* bytes of data in the SYN (RFC 7413) */
 
 	if (!f->opener_known) {
@@ -167,7 +167,7 @@ static __always_inline bool is_replay(struct flow *f, const struct segment *s,
 	__u8 dir = s->dir & 1;
 
 	if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || f->replay == e->replay ||
-	    ((f->dirs[dir].flags & DIR_SYN) && f->rare[dir].isn == s->seq))
+	    ((f->dirs[dir].flags & DIR_SYN) && f->dirs[dir].rare.isn == s->seq))
 		return f->replay;
 	f->replay = e->replay;
 	f->closed = 1; /* what there was is over */
@@ -194,7 +194,7 @@ static __always_inline int pass_replay(struct flow *f, const struct segment *s,
 		f->closed = 0;
 		d->flags = (d->flags | DIR_SYN) & ~DIR_FIN;
 		other->flags &= ~DIR_FIN;
-		f->rare[s->dir & 1].isn = s->seq;
+		f->dirs[s->dir & 1].rare.isn = s->seq;
 	}
 	if (s->flags & TCP_FIN)
 		d->flags |= DIR_FIN;
@@ -249,7 +249,7 @@ static __always_inline int book(struct flow *f, struct segment *s, __u32 hook, s
 				__u64 free)
 {
 	struct flow_dir *d = &f->dirs[s->dir & 1];
-	struct dir_rare *r = &f->rare[s->dir & 1];
+	struct dir_rare *r = &f->dirs[s->dir & 1].rare;
 	__u32 seq = s->seq + !!(s->flags & TCP_SYN);
 	int outcome;
 

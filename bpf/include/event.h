@@ -70,8 +70,23 @@ enum dir_flag {
 	DIR_SYN_WAITS = 64, /* isn is not in force yet */
 };
 
-/* A cache line. A usual packet, data in order or a bare acknowledgement, writes this
- * line of its own direction and no other: the other direction is on another CPU. */
+/* What few packets of a direction need. Its lock is that of the direction. */
+struct dir_rare {
+	__u64 retrans;	   /* TCP payload seen again */
+	__u32 isn;	   /* of the last SYN */
+	__u32 oow_nxt;	   /* end of the last out-of-window segment */
+	__u32 window_tick; /* of the last window that was told */
+	__u16 window_max;  /* the largest one, not scaled; 0: none seen */
+	__u8 slow;	   /* so many of its windows are still told */
+	__u8 pad0;
+	__u32 hole_start[MAX_HOLES];
+	__u32 hole_end[MAX_HOLES];
+	__u64 pad1;
+};
+
+/* A usual packet, data in order or a bare acknowledgement, writes the first line of its
+ * own direction and no other: the other direction is on another CPU. It lies not beside
+ * that, for some CPUs fetch lines by two. */
 struct flow_dir {
 	__u64 lock;
 	__u64 packets;
@@ -86,20 +101,7 @@ struct flow_dir {
 	__u8 flags;	/* enum dir_flag */
 	__u8 holes;	/* in use of struct dir_rare's */
 	__u8 pad[2];
-};
-
-/* What few packets of a direction need. Its lock is that of the direction. */
-struct dir_rare {
-	__u64 retrans;	   /* TCP payload seen again */
-	__u32 isn;	   /* of the last SYN */
-	__u32 oow_nxt;	   /* end of the last out-of-window segment */
-	__u32 window_tick; /* of the last window that was told */
-	__u16 window_max;  /* the largest one, not scaled; 0: none seen */
-	__u8 slow;	   /* so many of its windows are still told */
-	__u8 pad0;
-	__u32 hole_start[MAX_HOLES];
-	__u32 hole_end[MAX_HOLES];
-	__u64 pad1;
+	struct dir_rare rare;
 };
 
 /* Bytes in order that are counted and not copied, and that no record has told yet:
@@ -119,7 +121,7 @@ struct skip {
 /* In an element of a hash table without preallocation the value begins in the middle
  * of a cache line (Linux 6.1 and later). The 32 bytes there lie beside the end of the
  * key, which each look-up reads: so usual packets only read them, and whoever writes
- * them does so where the value changes. Then a line a direction, then what few
+ * them does so where the value changes. Then two lines a direction, then what few
  * packets need. */
 struct flow {
 	__u64 first_ns;
@@ -136,8 +138,6 @@ struct flow {
 	struct flow_dir dirs[2];
 	struct skip skip;
 	__u64 told; /* payload of the skip's direction before the skip */
-	__u64 pad1[3];
-	struct dir_rare rare[2];
 };
 
 /* Every record begins with its size, a multiple of 8, its type, and its time. */

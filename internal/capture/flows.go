@@ -161,7 +161,7 @@ func fingerprint(f *bpf.CaptureFlow) uint64 {
 	sum := uint64(0)
 	for i := range f.Dirs {
 		d := &f.Dirs[i]
-		sum += d.LastNs + d.Packets + d.Bytes + toldPayload(f, i) + f.Rare[i].Retrans
+		sum += d.LastNs + d.Packets + d.Bytes + toldPayload(f, i) + f.Dirs[i].Rare.Retrans
 	}
 	return sum
 }
@@ -187,7 +187,7 @@ func (s *sweeper) totals(k *bpf.CaptureFlowKey, f *bpf.CaptureFlow) flow.Totals 
 	}
 	for i := range f.Dirs {
 		d := &f.Dirs[i]
-		t.Dirs[i] = flow.DirTotals{Packets: d.Packets, Bytes: d.Bytes, Payload: toldPayload(f, i), Retransmitted: f.Rare[i].Retrans}
+		t.Dirs[i] = flow.DirTotals{Packets: d.Packets, Bytes: d.Bytes, Payload: toldPayload(f, i), Retransmitted: f.Dirs[i].Rare.Retrans}
 	}
 	return t
 }

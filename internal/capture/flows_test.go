@@ -166,7 +166,7 @@ func TestTotalsAreToldAgainWhereAnyOfThemGrew(t *testing.T) {
 		"packets":       func(f *bpf.CaptureFlow) { f.Dirs[flow.FromA].Packets++ },
 		"bytes":         func(f *bpf.CaptureFlow) { f.Dirs[flow.FromB].Bytes += 40 },
 		"payload":       func(f *bpf.CaptureFlow) { f.Dirs[flow.FromA].Payload += 10 },
-		"retransmitted": func(f *bpf.CaptureFlow) { f.Rare[flow.FromB].Retrans += 10 },
+		"retransmitted": func(f *bpf.CaptureFlow) { f.Dirs[flow.FromB].Rare.Retrans += 10 },
 		"time":          func(f *bpf.CaptureFlow) { f.Dirs[flow.FromA].LastNs = now + 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
