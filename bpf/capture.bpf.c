@@ -112,6 +112,8 @@ static __always_inline void observe_tc(struct __sk_buff *skb, bool raw, __u32 eg
 		outcome = account(&s, skb->ifindex << 1 | egress, &em);
 	if (outcome == OUT_EMITTED)
 		outcome = emit_tc(skb, &s, &em);
+	if (outcome == OUT_TURNLESS)
+		outcome = emit_tc(skb, &s, &em);
 	count(outcome, s.net_bytes);
 }
 
@@ -136,6 +138,8 @@ static __always_inline int xdp(struct xdp_md *ctx, bool raw)
 	if (outcome == OUT_PARSED)
 		outcome = account(&s, ctx->ingress_ifindex << 1, &em);
 	if (outcome == OUT_EMITTED)
+		outcome = emit_xdp(ctx, &s, &em);
+	if (outcome == OUT_TURNLESS)
 		outcome = emit_xdp(ctx, &s, &em);
 	count(outcome, s.net_bytes);
 	return XDP_PASS;

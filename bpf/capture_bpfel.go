@@ -203,6 +203,7 @@ const (
 	CaptureOutcomeOUT_CONTENDED       CaptureOutcome = 14
 	CaptureOutcomeOUT_MAX             CaptureOutcome = 15
 	CaptureOutcomeOUT_PARSED          CaptureOutcome = 15
+	CaptureOutcomeOUT_TURNLESS        CaptureOutcome = 16
 )
 
 type CaptureSkip struct {

@@ -9,6 +9,7 @@ struct emission {
 	struct skip skip; /* taken out of the flow, to be told before it */
 	__u32 shard;
 	__u32 cap;  /* payload bytes to copy, from the start */
+	__u32 left; /* of the payload, while it is sliced */
 	__u32 back; /* bytes of the skip, where it is told as a part of it */
 	__u8 wanted;
 	__u8 tail_len;

@@ -55,6 +55,9 @@ static __always_inline int write_slice(struct frame *f, const struct segment *s,
 	fill(e, s, sl, em);
 	if (cap > 0 && load(f, sl->off, e + 1, cap))
 		return OUT_COPY_FAILED;
+	/* Looked at where it was copied to: to read a packet costs more. */
+	if (em->turn_start && cap >= TURNLESS_BYTES && is_turnless((void *)(e + 1)))
+		return OUT_TURNLESS;
 	if (sl->tail_len) {
 		if (load(f, sl->off + sl->len - TAIL_BYTES, (void *)(e + 1) + cap, TAIL_BYTES))
 			return OUT_COPY_FAILED;
@@ -106,60 +109,76 @@ static __always_inline int write_skip(const struct segment *s, const struct skip
 
 /* Writes the segment's record, or several where its copy is larger than a slice.
  * Where one does not fit, the rest is not tried. */
-static __always_inline int write_records(struct frame *f, const struct segment *s,
-					 struct emission *em)
+static __always_inline int write_slices(struct frame *f, const struct segment *s,
+					struct emission *em)
 {
-	__u32 left = s->len, cap = em->cap;
-	__u8 tail_len = em->tail_len;
 	struct slice sl = {
 		.seq = s->seq,
 		.off = s->off,
 		.net_bytes = s->net_bytes,
 	};
 
-	if ((em->turn_start && is_turnless(f, s)) || (em->unasked && is_pipelined(f, s))) {
-		set_depth(&s->key, DEPTH_ALL);
-		cap = left;
-		tail_len = 0;
-		em->back = 0; /* what is copied does not go into one record with it */
-	} else if (em->held) {
-		return OUT_COUNTED;
+	em->left = s->len;
+	for (int i = 0; i < MAX_SLICES; i++) {
+		/* Read back each time: what is in memory has no history to verify. */
+		__u32 left = em->left, cap = em->cap;
+		bool last = cap <= cfg_slice, first = left == s->len;
+		int outcome;
+
+		sl.cap = last ? cap : cfg_slice;
+		sl.len = last ? left : cfg_slice;
+		sl.tail_len = last ? em->tail_len : 0;
+		/* What ends the stream belongs behind its last byte. */
+		sl.flags = last ? s->flags : s->flags & ~(TCP_FIN | TCP_RST | TCP_PSH);
+		if (!first)
+			sl.flags &= ~TCP_SYN;
+		outcome = f->xdp ? write_xdp(f->ctx, s, &sl, em) : write_tc(f->ctx, s, &sl, em);
+		if (outcome != OUT_EMITTED || last)
+			return outcome;
+		sl.seq += cfg_slice + (first && (s->flags & TCP_SYN));
+		sl.off += cfg_slice;
+		sl.net_bytes = 0;
+		em->left = left - cfg_slice;
+		em->cap = cap - cfg_slice;
+		em->turn_start = 0;
 	}
+	return OUT_COPY_FAILED;
+}
+
+/* From now on all of the flow is copied, this segment first. */
+static __always_inline void copy_whole(const struct segment *s, struct emission *em)
+{
+	set_depth(&s->key, DEPTH_ALL);
+	em->cap = s->len;
+	em->tail_len = 0;
+	em->turn_start = 0;
+	em->back = 0; /* what is copied does not go into one record with it */
+}
+
+static __always_inline int write_records(struct frame *f, const struct segment *s,
+					 struct emission *em)
+{
+	if (em->unasked && is_pipelined(f, s))
+		copy_whole(s, em);
+	else if (em->held)
+		return OUT_COUNTED;
 	if (em->skip.len && !em->back) {
 		if (write_skip(s, &em->skip, em->shard) != OUT_EMITTED)
 			return OUT_RING_FULL;
 		em->skip.len = 0;
 	}
-	for (int i = 0; i < MAX_SLICES; i++) {
-		bool last = cap <= cfg_slice;
-		int outcome;
-
-		sl.cap = last ? cap : cfg_slice;
-		sl.len = last ? left : cfg_slice;
-		sl.tail_len = last ? tail_len : 0;
-		/* What ends the stream belongs behind its last byte. */
-		sl.flags = last ? s->flags : s->flags & ~(TCP_FIN | TCP_RST | TCP_PSH);
-		if (i)
-			sl.flags &= ~TCP_SYN;
-		outcome = f->xdp ? write_xdp(f->ctx, s, &sl, em) : write_tc(f->ctx, s, &sl, em);
-		if (outcome != OUT_EMITTED || last)
-			return outcome;
-		sl.seq += cfg_slice + (!i && (s->flags & TCP_SYN));
-		sl.off += cfg_slice;
-		sl.net_bytes = 0;
-		left -= cfg_slice;
-		cap -= cfg_slice;
-	}
-	return OUT_COPY_FAILED;
+	return write_slices(f, s, em);
 }
 
 /* Writes what there is to tell of a segment. A skip before it stays to be told where
- * that fails. */
+ * that fails. OUT_TURNLESS: nothing was written, it is to be called again. */
 static __always_inline int emit(struct frame *f, const struct segment *s, struct emission *em)
 {
 	int outcome = write_records(f, s, em);
 
-	if (outcome != OUT_EMITTED)
+	if (outcome == OUT_TURNLESS)
+		copy_whole(s, em);
+	else if (outcome != OUT_EMITTED)
 		put_back(s, em);
 	return outcome;
 }

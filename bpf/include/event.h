@@ -34,6 +34,7 @@ enum outcome {
 	OUT_CONTENDED,	   /* lost: another CPU kept the flow locked for too long */
 	OUT_MAX,
 	OUT_PARSED = OUT_MAX, /* not an outcome: go on */
+	OUT_TURNLESS,	      /* nor is this: nothing was written, all is to be */
 };
 
 struct counter {
