@@ -167,7 +167,7 @@ type CaptureLane struct {
 	Chunk   uint32
 	At      uint32
 	First   uint32
-	Pad     [11]uint32
+	Pad     [27]uint32
 }
 
 type CaptureLockState uint32

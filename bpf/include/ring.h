@@ -12,13 +12,14 @@
 
 #define POOL_WORDS 256 /* a shard: for 16384 chunks */
 
-/* Lines of the cache of their own: a CPU writes its lane for each record. */
+/* A CPU writes its lane for each record: two lines of the cache, since CPUs fetch them
+ * by two, and so a neighbour's with ours. */
 struct lane {
 	__u64 written; /* bytes of all its records; what they cover is there */
 	__u32 chunk;   /* where it writes, counted from 1; 0: it has none yet */
 	__u32 at;      /* in that chunk */
 	__u32 first;   /* chunk where it began */
-	__u32 pad[11];
+	__u32 pad[27];
 };
 
 /* By shard and CPU. A shard's last one is the control program's: that runs in a process,
