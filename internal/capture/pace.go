@@ -1,17 +1,16 @@
 package capture
 
-import (
-	"cmp"
-	"time"
-)
+import "time"
 
 const (
 	minSleep = 500 * time.Microsecond
 	// maxSleep bounds how late an exchange is seen while there is traffic.
 	maxSleep = 6 * time.Millisecond
-	// napSleep is maxSleep where a sleep costs little: what has gathered meanwhile is
-	// read at a stretch, which a server on the same CPU feels in its slowest answers.
+	// napSleep is maxSleep where a sleep costs little and more than napBytes have come:
+	// what has gathered is read at a stretch, which a server on the same CPU feels in its
+	// slowest answers.
 	napSleep = 3 * time.Millisecond
+	napBytes = 64 << 10
 	// idleSleep is between two Ticks where there is none: the next record wakes.
 	idleSleep = 250 * time.Millisecond
 	// quietRounds of maxSleep without a record make a shard idle: with more than
@@ -24,16 +23,19 @@ const (
 // before the ring is full. A burst that is faster than that ends the sleep at a
 // quarter.
 type pace struct {
-	size    int           // of the ring
-	longest time.Duration // sleep while there is traffic; default maxSleep
-	quiet   int           // rounds
+	size  int  // of the ring
+	naps  bool // a sleep costs little
+	quiet int  // rounds
 }
 
 // next returns the sleep after a round that took elapsed, sleep included, read so
 // many bytes and left pending ones; and the fill at which it shall end early.
 func (p *pace) next(elapsed time.Duration, read, pending int) (sleep time.Duration, fill int) {
 	fill = p.size / 4
-	longest := cmp.Or(p.longest, maxSleep)
+	longest := maxSleep
+	if p.naps && read > napBytes {
+		longest = napSleep
+	}
 	switch {
 	case pending > p.size/32:
 		p.quiet = 0

@@ -38,14 +38,17 @@ func TestShardSleepsByTheRateThatItSees(t *testing.T) {
 	}
 }
 
-// Where sleeping is cheap they are shorter.
+// Where sleeping is cheap and much comes, sleeps are shorter.
 func TestShardNapsShorter(t *testing.T) {
-	p := pace{size: 8 << 20, longest: napSleep}
-	if sleep, _ := p.next(2*time.Millisecond, 500, 0); sleep != napSleep {
-		t.Errorf("sleeps %v beside a trickle, want %v", sleep, napSleep)
+	p := pace{size: 8 << 20, naps: true}
+	for read, want := range map[int]time.Duration{0: maxSleep, 500: maxSleep, napBytes: maxSleep, napBytes + 1: napSleep} {
+		if sleep, _ := p.next(maxSleep, read, 0); sleep != want {
+			t.Errorf("sleeps %v after %d bytes, want %v", sleep, read, want)
+		}
 	}
-	if sleep, _ := p.next(napSleep, 0, 0); sleep != napSleep {
-		t.Errorf("sleeps %v where nothing came, want %v", sleep, napSleep)
+	p.naps = false
+	if sleep, _ := p.next(maxSleep, napBytes+1, 0); sleep != maxSleep {
+		t.Errorf("sleeps %v where that is dear, want %v", sleep, maxSleep)
 	}
 }
 

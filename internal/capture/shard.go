@@ -39,10 +39,7 @@ type shard struct {
 // run drains the ring until stop is closed, then to its end. Whoever closes stop
 // wakes the sleeper after that.
 func (s *shard) run(stop <-chan struct{}) {
-	p := pace{size: s.ring.Size()}
-	if s.sleeper.napper != nil {
-		p.longest = napSleep
-	}
+	p := pace{size: s.ring.Size(), naps: s.sleeper.napper != nil}
 	began := time.Now()
 	for {
 		n := s.batch()
