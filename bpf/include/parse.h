@@ -54,7 +54,7 @@ static __always_inline long load(struct frame *f, __u32 off, void *to, __u32 len
 				       (void *)(long)((struct __sk_buff *)(f)->ctx)->data_end; \
 		long err = 0;                                                                  \
 		if ((off) < 512 && data + (off) + sizeof(*(to)) <= end)                        \
-			__builtin_memcpy(to, __builtin_assume_aligned(data + (off), 4),            \
+			__builtin_memcpy(to, __builtin_assume_aligned(data + (off), 4),        \
 					 sizeof(*(to)));                                       \
 		else                                                                           \
 			err = load(f, off, to, sizeof(*(to)));                                 \
