@@ -25,7 +25,7 @@ func (o *Output) hand(q queued, i int) (why reason, ok bool) {
 			return queueFull, false
 		}
 	}
-	if s = o.newSession(q.r, i); s == nil {
+	if s = o.newSession(q.r, &session{first: i == 0}); s == nil {
 		return connLimit, false
 	}
 	s.key, s.keyed = k, true
@@ -46,11 +46,10 @@ func (o *Output) handPool(q queued) (why reason, ok bool) {
 		}
 	}
 	if len(o.pool) < o.cfg.Workers {
-		s := o.newSession(q.r, 0)
+		s := o.newSession(q.r, &session{first: true, pooled: true})
 		if s == nil {
 			return connLimit, false
 		}
-		s.pooled = true
 		o.pool = append(o.pool, s)
 		s.push(q)
 		return 0, true
@@ -64,12 +63,13 @@ func (o *Output) handPool(q queued) (why reason, ok bool) {
 	return queueFull, false
 }
 
-// newSession starts a session, or returns nil at the limit where none can be let go.
-func (o *Output) newSession(r *record.Record, i int) *session {
+// newSession starts s, or returns nil at the limit where none can be let go.
+func (o *Output) newSession(r *record.Record, s *session) *session {
 	if len(o.live) >= o.cfg.MaxConns && !o.evict() {
 		return nil
 	}
-	s := &session{o: o, first: i == 0, lasting: r.Client.IsValid() && o.cfg.Workers == 0, wake: make(chan struct{}, 1)}
+	s.o, s.wake = o, make(chan struct{}, 1)
+	s.lasting = r.Client.IsValid() && o.cfg.Workers == 0
 	o.live[s] = struct{}{}
 	o.wg.Go(func() {
 		if multiplexed(r) {
