@@ -75,7 +75,6 @@ __noinline int account(struct segment *s, __u32 hook, struct emission *em)
 
 	if (!s || !em)
 		return OUT_MALFORMED;
-	em->ts_ns = packet_time(s);
 	hash = hash_key(&s->key);
 	f = find_flow(s, hash, em);
 	if (!f)
@@ -241,8 +240,9 @@ __noinline int evict(const struct flow_key *key, __u64 idle_before)
 	if (!end_flow(f, idle_before))
 		return 0;
 	sum_up(e, f, key);
-	bpf_map_delete_elem(&flows, key);
+	/* Before the next flow of this key can begin, and tell something. */
 	publish(lane, sizeof(*e));
+	bpf_map_delete_elem(&flows, key);
 	return 1;
 }
 

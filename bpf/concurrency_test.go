@@ -112,3 +112,34 @@ func (b *barrier) wait(round int) {
 		runtime.Gosched()
 	}
 }
+
+// Two CPUs that want a chunk at the same moment both get one, while there are any.
+func TestTwoCPUsTakeChunksAtOnce(t *testing.T) {
+	k := newKernel(t, build{budget: 2048, ring: 128 << 10})
+	const rounds = 300
+	each := k.layout.Chunks/2 - 2 // one that it has, one of luck
+	records := each * k.layout.Last() / 288
+	var frames [2][]byte
+	for side := range frames {
+		s := client(push, 1, 1, 200)
+		s.src = flowAddr(uint16(side))
+		frames[side] = s.frame()
+	}
+	for range rounds {
+		var wg sync.WaitGroup
+		for _, frame := range frames {
+			wg.Go(func() {
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+				if _, err := k.ingress().prog.Run(&ebpf.RunOptions{Data: frame, Repeat: uint32(records)}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		k.records()
+		if moved := k.moved(); moved["RING_FULL"].Packets > 0 {
+			t.Fatalf("%d packets found no room in a ring of %d chunks, for %d records of each CPU: %+v", moved["RING_FULL"].Packets, k.layout.Chunks, records, moved)
+		}
+	}
+}

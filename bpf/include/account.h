@@ -13,15 +13,6 @@
  * through a stage into the next one: 63,000 instructions instead of 30,000 (6.18). */
 #define FORGET_WAYS() asm volatile("" ::: "memory")
 
-/* The exact time takes a third of what a bare acknowledgement costs here, and it is
- * of no use there: the time of the last tick, up to 10 ms ago, will do. */
-static __always_inline __u64 packet_time(const struct segment *s)
-{
-	if (!s->len && !(s->flags & (TCP_SYN | TCP_FIN | TCP_RST)))
-		return bpf_ktime_get_coarse_ns();
-	return bpf_ktime_get_ns();
-}
-
 /* Is this hook the one that counts direction d? The first to show it is, until
  * another shows something new: then the traffic has moved there. */
 static __always_inline bool owns(const struct flow *f, struct flow_dir *d, const struct dir_rare *r,

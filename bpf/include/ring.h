@@ -11,6 +11,7 @@
 #define GORTAP_RING_H
 
 #define POOL_WORDS 256 /* a shard: for 16384 chunks */
+#define TAKE_TRIES 8   /* for a chunk of one word, against other CPUs */
 
 /* A CPU writes its lane for each record: two lines of the cache, since CPUs fetch them
  * by two, and so a neighbour's with ours. */
@@ -75,9 +76,13 @@ static __always_inline __u32 take_chunk(__u32 shard)
 		if (!free)
 			return 0;
 		bits = *(volatile __u64 *)free;
-		bit = bits & -bits;
-		if (bit && __sync_fetch_and_and(free, ~bit) & bit)
-			return shard * cfg_chunks + i * 64 + bit_number(bit) + 1;
+		/* Another CPU may have been faster. */
+		for (__u32 tries = 0; tries < TAKE_TRIES && bits; tries++) {
+			bit = bits & -bits;
+			bits = __sync_fetch_and_and(free, ~bit);
+			if (bits & bit)
+				return shard * cfg_chunks + i * 64 + bit_number(bit) + 1;
+		}
 	}
 	return 0;
 }

@@ -128,6 +128,9 @@ type Capture struct {
 // wrong filter is a *filter.SyntaxError.
 func Open(opts Options) (*Capture, error) {
 	opts.setDefaults()
+	if err := checkClock("/proc/self/timens_offsets"); err != nil {
+		return nil, err
+	}
 	c := &Capture{opts: opts, tcx: attachTCX}
 	filters, err := compileFilters(opts.Filter)
 	if err != nil {

@@ -22,11 +22,13 @@ func Map(l Layout, chunks, lanes, pool int) (m Memory, err error) {
 		return m, err
 	}
 	if m.Lanes, err = mmap(lanes, l.Shards*l.Lanes*laneSize, unix.PROT_READ); err != nil {
-		return m, errors.Join(err, m.Unmap())
+		err = errors.Join(err, m.Unmap())
+		return m, err
 	}
 	words, err := mmap(pool, l.Shards*poolWords*8, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
-		return m, errors.Join(err, m.Unmap())
+		err = errors.Join(err, m.Unmap())
+		return m, err
 	}
 	m.Pool = unsafe.Slice((*uint64)(unsafe.Pointer(&words[0])), len(words)/8)
 	m.fill(l)
