@@ -10,9 +10,10 @@
 
 #define LOCK_STATE 0xffffffffULL
 
-/* 0.2 ms. A lock is held for less than 0.1 us, unless an interrupt comes in between; for
- * much longer only where a hypervisor takes the holder's CPU away. */
-#define LOCK_TRIES (1 << 16)
+/* 23 ms, as long as bpf_loop goes. A lock is held for less than 0.1 us, unless an interrupt
+ * comes in between; for milliseconds only where a hypervisor takes the holder's CPU away,
+ * as it can with every lock of the kernel. */
+#define LOCK_TRIES (1 << 23)
 
 static __always_inline __u64 lock_of(__u32 hash)
 {
